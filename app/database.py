@@ -1,0 +1,138 @@
+"""The SQL database: short reads on a held connection, and transactions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine, Row, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from .errors import StoreUnavailable
+
+BUSY_TIMEOUT_SECONDS = 5
+CONNECT_TIMEOUT_SECONDS = 2
+POOL_TIMEOUT_SECONDS = 2
+STATEMENT_TIMEOUT_MILLISECONDS = 2000
+
+
+class Database:
+    """One SQL database, SQLite in WAL mode or PostgreSQL.
+
+    `first` is the fast way for the token path: each thread keeps a connection in autocommit
+    mode, which saves the pool's check-out and its rollback on every read. `reading` and
+    `writing` are for everything else. All raise `StoreUnavailable` when the database does not
+    answer in time.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url: URL = make_url(url)
+        self.engine: Engine = _engine(self.url)
+        self._read_engine: Engine = _engine(self.url, isolation_level="AUTOCOMMIT")
+        self._local = threading.local()
+
+    def first(
+        self, statement: sa.Select[Any], parameters: Mapping[str, object]
+    ) -> Row[Any] | None:
+        """Return the first row of a read, or `None`."""
+        for last_try in (False, True):
+            try:
+                return self._held().execute(statement, dict(parameters)).first()
+            except DBAPIError as error:
+                self._drop()
+                if last_try or not error.connection_invalidated:
+                    raise StoreUnavailable from error
+            except SQLAlchemyError as error:
+                self._drop()
+                raise StoreUnavailable from error
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees committed data and changes nothing."""
+        with _store_errors(), self._read_engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that commits when the block ends well."""
+        with _store_errors(), self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection that no other thread holds."""
+        self._drop()
+        self.engine.dispose()
+        self._read_engine.dispose()
+
+    def _held(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._read_engine.connect()
+        return connection
+
+    def _drop(self) -> None:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        raise StoreUnavailable from error
+
+
+def _engine(url: URL, **options: Any) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, **options)
+    return sa.create_engine(
+        url,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        pool_pre_ping=not options,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MILLISECONDS}",
+        },
+        **options,
+    )
+
+
+def _sqlite_engine(url: URL, **options: Any) -> Engine:
+    engine = sa.create_engine(
+        url,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        hide_parameters=True,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+        **options,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    if not options:
+
+        @event.listens_for(engine, "begin")
+        def take_write_lock(connection: Connection) -> None:
+            # A transaction that reads first and writes later would fail at once, without
+            # waiting for the busy timeout, when another writer came in between.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine

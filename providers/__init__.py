@@ -1,0 +1,1 @@
+"""Identity providers: each answers who a visitor is."""
