@@ -1,0 +1,43 @@
+"""What every test shares: the parts of the machine, and a wall around the loopback network."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+
+import pytest
+from parts import PARTS, need
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in PARTS:
+        if item.get_closest_marker(marker):
+            need(marker)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loopback_only() -> Iterator[None]:
+    """Fail a test that opens a connection to another machine."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded_connect(self: socket.socket, address: object) -> None:
+        _check(self, address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: object) -> int:
+        _check(self, address)
+        return connect_ex(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        yield
+
+
+def _check(connection: socket.socket, address: object) -> None:
+    if connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    host = str(address[0]) if isinstance(address, tuple) else str(address)
+    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+        pytest.fail(f"a test reached out to {host}")

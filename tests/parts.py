@@ -1,0 +1,56 @@
+"""The parts of the machine that some tests need, and what happens when one is missing.
+
+A missing part skips the tests that need it, with the reason in pytest's summary. With
+`USHER_TEST_REQUIRE=all` (as in CI) it fails them instead, so that a green run has seen everything.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def chromium() -> Path | None:
+    """Return Debian's Chromium, which the browser tests drive."""
+    return _command("chromium")
+
+
+def postgresql_programs() -> Path | None:
+    """Return the folder with `initdb` and `pg_ctl` of the newest PostgreSQL server."""
+    installed = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(installed, key=lambda path: int(path.parts[-3]), default=None)
+    on_path = _command("initdb")
+    return newest.parent if newest else on_path.parent if on_path else None
+
+
+def node_with_jose() -> Path | None:
+    """Return Node.js, once `npm ci` has put its libraries into `tests/node`."""
+    return _command("node") if (ROOT / "tests/node/node_modules/jose").is_dir() else None
+
+
+PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
+    "browser": (chromium, "Chromium is missing (Debian package chromium)"),
+    "postgresql": (postgresql_programs, "PostgreSQL is missing (Debian package postgresql)"),
+    "node": (node_with_jose, "Node.js is missing (packages nodejs and npm), or `make test`"),
+}
+
+
+def need(marker: str) -> None:
+    """Skip the running test, or fail it when every part is required, if its part is missing."""
+    find, reason = PARTS[marker]
+    if find() is not None:
+        return
+    if os.environ.get("USHER_TEST_REQUIRE") == "all":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _command(name: str) -> Path | None:
+    found = shutil.which(name)
+    return Path(found) if found else None
