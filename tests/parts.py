@@ -1,7 +1,7 @@
 """The parts of the machine that some tests need, and what happens when one is missing.
 
 A missing part skips the tests that need it, with the reason in pytest's summary. With
-`USHER_TEST_REQUIRE=all` (as in CI) it fails them instead, so that a green run has seen everything.
+`USHER_TEST_REQUIRE=all` (as in CI) it fails them instead: a green run has seen everything.
 """
 
 from __future__ import annotations
