@@ -11,6 +11,8 @@ PACKAGE ?= .
 PYTHON_IN_VENV = $(VENV)/bin/python
 PIP = $(PYTHON_IN_VENV) -m pip install --disable-pip-version-check --no-input -c requirements/constraints.txt
 WHEEL = $(filter %.whl,$(PACKAGE))
+# The type checker cannot follow an editable install whose folders have other names.
+TYPES = $(if $(WHEEL),,build/types/.installed)
 SOURCES = $(shell find app providers -type f -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
@@ -33,10 +35,10 @@ test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run th
 	@scripts/install-system-packages chromium postgresql
 	@$(VENV)/bin/pytest $(ARGS)
 
-lint: $(VENV)/.development build/types/.installed  ## Check style and types
+lint: $(VENV)/.development $(TYPES)  ## Check style and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@MYPYPATH=build/types $(VENV)/bin/mypy --strict --package flask_usher
+	@MYPYPATH=$(dir $(TYPES)) $(VENV)/bin/mypy --strict --package flask_usher
 
 check:  ## Do all that the continuous integration does
 	@.ci/run
@@ -67,7 +69,6 @@ $(VENV)/.development: $(VENV)/.installed requirements/development.txt
 	@scripts/step "Installing the development tools into $(VENV)" $(PIP) -r requirements/development.txt
 	@touch $@
 
-# The type checker cannot follow an editable install whose folders have other names.
 build/types/.installed: setup.cfg pyproject.toml $(SOURCES) | $(VENV)/.development
 	@rm -rf build/types build/lib
 	@$(PIP) --quiet --no-deps --no-build-isolation --target build/types .

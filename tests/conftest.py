@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
-from parts import PARTS, need
+from parts import PARTS, all_are_required, need
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in PARTS:
         if item.get_closest_marker(marker):
             need(marker)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and all_are_required():
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and nothing may be: {report.longreprtext}"
+    return report
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -39,5 +48,13 @@ def _check(connection: socket.socket, address: object) -> None:
     if connection.family not in (socket.AF_INET, socket.AF_INET6):
         return
     host = str(address[0]) if isinstance(address, tuple) else str(address)
-    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+    if not _is_loopback(host):
+        connection.close()
         pytest.fail(f"a test reached out to {host}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
