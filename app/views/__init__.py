@@ -1,1 +1,11 @@
 """HTTP: the only code that reads the request."""
+
+from __future__ import annotations
+
+from . import health, session, sign_in, token
+from .blueprint import blueprint
+from .problems import answer_errors
+
+answer_errors(blueprint)
+
+__all__ = ["blueprint", "health", "session", "sign_in", "token"]

@@ -1,0 +1,115 @@
+"""The audit log: one JSON line for each decision. Where it can't be written, nothing is issued.
+
+A line names people by a keyed hash and tokens by their SHA-256; it never holds either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .errors import AuditUnavailable
+from .keys import Secret
+from .minter import Token
+from flask_usher.providers.base import Identity
+
+LONGEST_FIELD = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What the audit log says of a request: where it came from, and the id to ask about it."""
+
+    support_id: str
+    address: str
+    site: str | None
+
+
+class AuditLog:
+    """Appends lines to a file, or to the standard output.
+
+    Each line is one `write` on a descriptor opened for appending, so that the lines of several
+    workers do not mix. `clock` gives seconds since the epoch.
+    """
+
+    def __init__(self, file: Path | None, secret: Secret, clock: Callable[[], float]) -> None:
+        self._file = file
+        self._key = secret.derive("usher audit subject")
+        self._clock = clock
+        self._descriptor: int | None = None
+
+    def write(
+        self,
+        event: str,
+        code: str,
+        visit: Visit,
+        *,
+        identity: Identity | None = None,
+        account: str | None = None,
+        token: Token | None = None,
+        reason: str | None = None,
+        count: int | None = None,
+    ) -> None:
+        """Append one line. Raises `AuditUnavailable`.
+
+        `account` is the canonical name that somebody tried to sign in with.
+        """
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        line: dict[str, object] = {
+            "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "event": event,
+            "code": code,
+            "support_id": visit.support_id,
+            "address": visit.address,
+        }
+        if visit.site is not None:
+            line["site"] = visit.site[:LONGEST_FIELD]
+        if identity is not None:
+            line["provider"] = identity.provider
+            line["subject"] = self.pseudonym(f"{identity.provider}:{identity.subject}")
+        if account is not None:
+            line["account"] = self.pseudonym(f"account:{account}")
+        if token is not None:
+            line["token_sha256"] = token.sha256
+            if token.dropped:
+                line["dropped"] = token.dropped
+        if reason is not None:
+            line["reason"] = reason[:LONGEST_FIELD]
+        if count is not None:
+            line["count"] = count
+        self._append(json.dumps(line).encode() + b"\n")
+
+    def pseudonym(self, text: str) -> str:
+        """Return the keyed hash that stands for a person or an account name in the log."""
+        return hmac.digest(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hex()[:32]
+
+    def check(self) -> None:
+        """Raise `AuditUnavailable` if lines could not be written now."""
+        try:
+            self._open()
+        except OSError as error:
+            raise AuditUnavailable from error
+
+    def _append(self, line: bytes) -> None:
+        try:
+            if os.write(self._open(), line) != len(line):
+                raise OSError("short write")
+        except OSError as error:
+            self._descriptor = None
+            raise AuditUnavailable from error
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            if self._file is None:
+                self._descriptor = sys.__stdout__.fileno() if sys.__stdout__ else 1
+            else:
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+                self._descriptor = os.open(self._file, flags, 0o600)
+        return self._descriptor

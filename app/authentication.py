@@ -1,0 +1,75 @@
+"""Signing in with a form, and signing out: limits, the provider, the record, the audit line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask_usher.providers.base import (
+    FormProvider,
+    Identity,
+    ProviderUnavailable,
+    SignInFailed,
+)
+
+from .audit import AuditLog, Visit
+from .errors import Code, Rejected, UsherError
+from .limits import Limits, address_key
+from .sign_ins import SignIns
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """The form provider and what stands around it."""
+
+    provider: FormProvider
+    sign_ins: SignIns
+    limits: Limits
+    audit: AuditLog
+
+    def sign_in(self, form: Mapping[str, str], old_cookie: str | None, visit: Visit) -> str:
+        """Sign in whoever filled in the form; return the value of their new cookie.
+
+        The sign-in of `old_cookie` ends. Raises `Rejected` with `sign-in-failed`, which never
+        says whether the name or the password was wrong, and other `UsherError`.
+        """
+        account = self.provider.account_key(form)
+        identity = None
+        try:
+            identity = self._prove(form, account, visit)
+            cookie = self.sign_ins.create(identity)
+            self.sign_ins.end(old_cookie)
+        except SignInFailed as failure:
+            code = Code.SIGN_IN_FAILED
+            self.audit.write("sign-in", code, visit, account=account, reason=failure.reason)
+            raise Rejected(code) from failure
+        except ProviderUnavailable as error:
+            code = Code.PROVIDER_UNAVAILABLE
+            self.audit.write("sign-in", code, visit, account=account)
+            raise Rejected(code) from error
+        except UsherError as error:
+            self.audit.write("sign-in", error.code, visit, account=account)
+            raise
+        try:
+            self.audit.write("sign-in", "signed-in", visit, identity=identity, account=account)
+        except UsherError:
+            self.sign_ins.end(cookie)
+            raise
+        return cookie
+
+    def sign_out(self, cookie: str | None, visit: Visit) -> None:
+        """End the sign-in of this cookie, if there is one."""
+        if self.sign_ins.end(cookie):
+            self.audit.write("sign-out", "signed-out", visit)
+
+    def _prove(self, form: Mapping[str, str], account: str, visit: Visit) -> Identity:
+        address = address_key(visit.address)
+        self.limits.failures_per_account.check(account)
+        self.limits.failures_per_address.check(address)
+        self.limits.sign_ins.count()
+        try:
+            return self.provider.sign_in(form)
+        except SignInFailed:
+            self.limits.failures_per_account.note(account)
+            self.limits.failures_per_address.note(address)
+            raise

@@ -1,0 +1,155 @@
+"""Reading the settings from `usher.toml`, a mapping and the environment.
+
+The environment wins over the rest: `USHER__TOKEN__LIFETIME_SECONDS=30` is the key
+`lifetime_seconds` of the table `[token]`. Its values are written as in TOML; what is no TOML
+value is taken as a string.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from .errors import Fault, SettingsError
+from .settings import Settings
+
+ENVIRONMENT_PREFIX = "USHER__"
+FILE_VARIABLE = "USHER_SETTINGS"
+DEFAULT_FILE = "usher.toml"
+LONGEST_VALUE_SHOWN = 60
+
+
+def load(
+    config: Mapping[str, Any] | Path | str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Return the settings in `config`: a mapping, or the path of a TOML file.
+
+    Without `config` the file is the one that `USHER_SETTINGS` names, else `usher.toml`.
+    Relative paths in a file count from its folder, in a mapping from the working directory.
+    Raises `SettingsError` with every fault.
+    """
+    if isinstance(config, Mapping):
+        values, folder = _plain(config), Path.cwd()
+    else:
+        path = Path(config or environment.get(FILE_VARIABLE) or DEFAULT_FILE).absolute()
+        values, folder = _read(path), path.parent
+    _merge(values, _from_environment(environment))
+    try:
+        return Settings.model_validate(values, context={"folder": folder})
+    except ValidationError as error:
+        raise SettingsError(tuple(_fault(details) for details in error.errors())) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        # The decoder's message may quote the line, which may hold a password.
+        place = re.search(r"\(at [^)]*\)", str(error))
+        found = f"a syntax error {place[0] if place else ''}".strip()
+        raise SettingsError((Fault(str(path), found, "TOML"),)) from None
+    except UnicodeDecodeError:
+        raise SettingsError((Fault(str(path), "bytes that are not UTF-8", "TOML"),)) from None
+    except OSError as error:
+        found = "no file" if isinstance(error, FileNotFoundError) else "no readable file"
+        expected = f"the settings; {FILE_VARIABLE} names another file"
+        raise SettingsError((Fault(str(path), found, expected),)) from None
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _plain(item) if isinstance(item, Mapping) else item for key, item in value.items()
+    }
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, text in sorted(environment.items()):
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        *tables, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        branch = values
+        for table in tables:
+            branch = branch.setdefault(table, {})
+            if not isinstance(branch, dict):
+                raise SettingsError((Fault(name, "a value and a table", "one of them"),))
+        branch[key] = _environment_value(text)
+    return values
+
+
+def _environment_value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if parsed.keys() == {"value"} else text
+
+
+def _merge(values: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    for key, override in overrides.items():
+        below = values.get(key)
+        if isinstance(below, dict) and isinstance(override, dict):
+            _merge(below, override)
+        else:
+            values[key] = override
+
+
+def _fault(details: ErrorDetails) -> Fault:
+    location = [str(part) for part in details["loc"]]
+    path = ".".join(location)
+    match details["type"]:
+        case "missing":
+            return Fault(path, "nothing", "a value: this key is required")
+        case "extra_forbidden":
+            return Fault(path, "an unknown key", _suggestion(details["loc"]))
+        case "usher":
+            return Fault(path, _shown(path, details["msg"], details["input"]), details["msg"])
+        case _:
+            expected = details["msg"].removeprefix("Input should be ")
+            return Fault(path, _shown(path, expected, details["input"]), expected)
+
+
+def _shown(path: str, expected: str, value: object) -> str:
+    if path == "database.url" or "the secret itself" in expected:
+        return "a value that is not shown, as it may hold a secret"
+    if isinstance(value, str | int | float | bool | None | Path):
+        text = repr(str(value) if isinstance(value, Path) else value)
+        short = len(text) <= LONGEST_VALUE_SHOWN and "PRIVATE KEY" not in text
+        return text if short else f"a value of {len(text)} characters"
+    return "a table" if isinstance(value, Mapping) else f"a {type(value).__name__}"
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    known = sorted(_keys_of_table(location[:-1]))
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f"{close[0]!r}?" if close else f"one of {', '.join(known)}"
+
+
+def _keys_of_table(location: tuple[int | str, ...]) -> set[str]:
+    model: type[BaseModel] = Settings
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue
+        model = next(iter(_models(field.annotation)), model)
+    return set(model.model_fields)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if isinstance(annotation, types.GenericAlias | types.UnionType) or typing.get_args(annotation):
+        return [model for part in typing.get_args(annotation) for model in _models(part)]
+    return []

@@ -1,0 +1,114 @@
+"""The Flask extension: the only place where the parts are wired."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flask import Flask
+from flask_login import LoginManager
+
+from flask_usher.providers.accounts import Accounts
+from flask_usher.providers.local import LocalProvider
+
+from . import configuration
+from .admission import Admission
+from .audit import AuditLog
+from .authentication import Authentication
+from .database import Database
+from .limits import Limits
+from .minter import Minter
+from .policy import Policy, Rule
+from .sandbox.views import blueprint as sandbox_blueprint
+from .self_test import self_test
+from .settings import Settings
+from .sign_ins import SignIns
+from .state import EXTENSION, State
+from .user_ids import derivation
+from .views import blueprint
+from .views.guard import Guard
+from .views.session import load_visitor
+
+
+class Usher:
+    """Puts Usher on a Flask app.
+
+    The settings come from `app.config["USHER"]` (a mapping, or the path of a TOML file), else
+    from the file that `USHER_SETTINGS` names. `rules` are policy rules of the app's own.
+    """
+
+    def __init__(self, app: Flask | None = None, *, rules: tuple[Rule, ...] = ()) -> None:
+        self._rules = rules
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Wire everything and register the routes.
+
+        Raises `SettingsError` with all faults, and `RuntimeError` on a second call for one app.
+        """
+        if EXTENSION in app.extensions:
+            raise RuntimeError("Usher is already on this app")
+        state = build(configuration.load(app.config.get("USHER")), rules=self._rules)
+        app.extensions[EXTENSION] = state
+        prefix = state.settings.url_prefix
+        app.register_blueprint(blueprint, url_prefix=prefix)
+        if state.settings.sandbox is not None:
+            app.register_blueprint(sandbox_blueprint, url_prefix=prefix + "/sandbox")
+        Guard(state).install(app)
+        login_manager = LoginManager()
+        login_manager.request_loader(load_visitor)
+        login_manager.login_view = "usher.sign_in_page"
+        login_manager.init_app(app)
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = time.time,
+    rules: tuple[Rule, ...] = (),
+) -> State:
+    """Return the wired parts for these settings, without any Flask app.
+
+    Raises `SettingsError` when the keys fail their test.
+    """
+    token = settings.token
+    database = Database(settings.database.url)
+    audit = AuditLog(settings.audit.file, settings.secret_key, clock)
+    limits = Limits(settings.limits)
+    sign_ins = SignIns(
+        database,
+        settings.secret_key,
+        clock,
+        idle_seconds=settings.sign_ins.idle_seconds,
+        absolute_seconds=settings.sign_ins.absolute_seconds,
+        per_person=settings.sign_ins.per_person,
+        end_oldest_when_full=settings.sign_ins.when_full == "end-oldest",
+    )
+    minter = Minter(
+        issuer=settings.issuer,
+        signing_key=token.signing_key,
+        recipient_key=settings.recipient_key,
+        lifetime_seconds=token.lifetime_seconds,
+        clock=clock,
+        visitor_data=token.visitor_data,
+        optional_claims=token.optional_claims,
+    )
+    self_test(settings)
+    (name,) = settings.providers
+    provider = LocalProvider(name, Accounts(database), clock)
+    providers = {name: provider}
+    policy = Policy(derivation(token.user_id, token.pairwise_key), rules)
+    return State(
+        settings=settings,
+        clock=clock,
+        database=database,
+        providers=providers,
+        sign_ins=sign_ins,
+        admission=Admission(
+            sign_ins, providers, limits.tokens_per_person, policy, minter, audit
+        ),
+        authentication=Authentication(provider, sign_ins, limits, audit),
+        audit=audit,
+    )
+

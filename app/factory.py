@@ -1,0 +1,36 @@
+"""The service: a Flask app with nothing but Usher on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, redirect, url_for
+from werkzeug.wrappers import Response
+
+from .extension import Usher
+from .proxies import TrustedProxies
+from .state import EXTENSION, State
+
+
+def create_app(config: Mapping[str, Any] | Path | str | None = None) -> Flask:
+    """Return the service as a WSGI app.
+
+    `config` is what `app.config["USHER"]` takes: a mapping, or the path of a TOML file; when
+    absent, the file that `USHER_SETTINGS` names, else `usher.toml`. Raises `SettingsError`.
+    """
+    app = Flask("flask_usher", static_folder=None)
+    app.config["USHER"] = config
+    Usher(app)
+    state: State = app.extensions[EXTENSION]
+    if state.settings.sandbox is not None:
+        app.add_url_rule("/", "sandbox", _to_sandbox)
+    app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
+        app.wsgi_app, state.settings.proxy.trusted_addresses
+    )
+    return app
+
+
+def _to_sandbox() -> Response:
+    return redirect(url_for("usher_sandbox.shop"))

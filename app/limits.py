@@ -1,0 +1,72 @@
+"""Limits: at most N of something in a window of time. The counting is the library `limits`."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+import time
+
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from .errors import TooManyRequests
+from .settings import LimitSettings
+
+
+class Limit:
+    """One limit, counted in this process for each key."""
+
+    def __init__(self, name: str, rate: str, workers: int) -> None:
+        amount, seconds = map(int, re.findall(r"\d+", rate))
+        self._name = name
+        # Each worker grants its part, rounded up so that no worker refuses everybody.
+        self._item: RateLimitItem = RateLimitItemPerSecond(math.ceil(amount / workers), seconds)
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    def count(self, key: str = "") -> None:
+        """Count one; raise `TooManyRequests` when that is over the limit."""
+        if not self._limiter.hit(self._item, self._name, key):
+            raise self._exceeded(key)
+
+    def check(self, key: str = "") -> None:
+        """Raise `TooManyRequests` when the limit is reached; count nothing."""
+        if not self._limiter.test(self._item, self._name, key):
+            raise self._exceeded(key)
+
+    def note(self, key: str = "") -> None:
+        """Count one that has already happened."""
+        self._limiter.hit(self._item, self._name, key)
+
+    def _exceeded(self, key: str) -> TooManyRequests:
+        reset_at = self._limiter.get_window_stats(self._item, self._name, key).reset_time
+        return TooManyRequests(max(1, math.ceil(reset_at - time.time())))
+
+
+class Limits:
+    """All limits of one installation."""
+
+    def __init__(self, settings: LimitSettings) -> None:
+        workers = settings.workers
+        self.tokens_per_person = Limit("tokens", settings.tokens_per_person, workers)
+        self.sign_ins = Limit("sign-ins", settings.sign_ins, workers)
+        self.failures_per_account = Limit(
+            "account", settings.sign_in_failures_per_account, workers
+        )
+        self.failures_per_address = Limit(
+            "address", settings.sign_in_failures_per_address, workers
+        )
+
+
+def address_key(address: str) -> str:
+    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)

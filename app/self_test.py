@@ -1,0 +1,49 @@
+"""The test that the keys pass before the service starts: mint, decrypt, verify.
+
+The recipient's private key is not ours, so our own pair stands in for it. The token is opened
+with another library than the minter's.
+"""
+
+from __future__ import annotations
+
+import time
+
+from flask_usher.providers.base import Identity
+
+from .errors import Fault, SettingsError
+from .inspection import inspect_token
+from .keys import PublicKey
+from .minter import Minter
+from .policy import Issue
+from .settings import Settings
+from .user_ids import UserId
+
+
+def self_test(settings: Settings) -> None:
+    """Raise `SettingsError` unless a token made with these keys can be opened and verified."""
+    key = settings.token.signing_key
+    now = time.time()
+    probe = Issue(Identity(provider="self-test", subject="0", signed_in_at=now), UserId("0"))
+    inspection = inspect_token(
+        _minter(settings, PublicKey(key.source, key.public_key), now).mint(probe).value,
+        recipient_key=key.private_key,
+        signing_key=key.public_key,
+        issuer=settings.issuer,
+        now=now,
+    )
+    for_recipient = _minter(settings, settings.recipient_key, now).mint(probe)
+    if not inspection.accepted or not for_recipient.value:
+        failed = ", ".join(sorted(inspection.failed)) or "judging the token"
+        raise SettingsError(
+            (Fault("token.signing_key", f"a key that fails: {failed}", "a working RSA key"),)
+        )
+
+
+def _minter(settings: Settings, recipient_key: PublicKey, now: float) -> Minter:
+    return Minter(
+        issuer=settings.issuer,
+        signing_key=settings.token.signing_key,
+        recipient_key=recipient_key,
+        lifetime_seconds=settings.token.lifetime_seconds,
+        clock=lambda: now,
+    )

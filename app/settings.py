@@ -1,0 +1,317 @@
+"""The settings: one frozen, typed tree with every key, default and check.
+
+`configuration` reads it from a file, a mapping or the environment. Validation loads what the
+settings point at, so that `token.signing_key` *is* the key: a tree that exists is one that
+works. A check that needs two keys sits on the later one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+)
+
+from . import keys
+from .errors import PROBLEMS
+from .setting_types import (
+    AuditFile,
+    DatabaseUrl,
+    Network,
+    Origin,
+    PrivateKeyFile,
+    Rate,
+    RecipientKey,
+    SecretFile,
+    fault,
+    is_loopback,
+)
+
+# OpenID Connect Core 5.1: none of these is bound to a person for good.
+MUTABLE_CLAIMS = frozenset(
+    "address birthdate email email_verified family_name gender given_name locale middle_name "
+    "name nickname phone_number phone_number_verified picture preferred_username profile "
+    "updated_at website zoneinfo".split()
+)
+VISITOR_DATA_FIELDS = (
+    "address",
+    "city",
+    "country",
+    "email",
+    "firstName",
+    "lastName",
+    "phoneNumber",
+    "zipCode",
+)
+Activation = Literal["none", "anonymous"]
+Seconds = Annotated[StrictInt, Field(ge=1, le=30 * 24 * 3600)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
+    )
+
+
+class TokenSettings(_Table):
+    """`[token]`: what is in a token, and with which keys it is made."""
+
+    issuer: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """The `iss` claim, the brand's URL; `public_url` when absent."""
+    signing_key: PrivateKeyFile
+    """Path of the brand's RSA private key (PEM)."""
+    signing_key_fingerprint: str | None = None
+    """Fingerprint of the public key that iAdvize has; a different key stops the start."""
+    recipient_key: RecipientKey | None = None
+    """iAdvize's public key: `iadvize-production` (when absent), a base64 key, or a PEM path."""
+    lifetime_seconds: Annotated[StrictInt, Field(ge=10, le=300)] = 60
+    """How long a token is good for."""
+    user_id: str = "subject"
+    """`subject`, `pairwise` or `claim:NAME`."""
+    insecure_mutable_user_id: StrictBool = False
+    """Accept for `user_id` a claim that may change or pass to another person."""
+    pairwise_key: SecretFile | None = None
+    """Path of the secret for `pairwise`, which may never change."""
+    visitor_data: Mapping[str, str] = Field(default_factory=dict)
+    """Which of iAdvize's eight fields are sent, each with the claim that it comes from."""
+    optional_claims: frozenset[Literal["iat", "jti", "kid"]] = frozenset()
+    """What is added beyond the claims that iAdvize documents."""
+
+    @field_validator("signing_key_fingerprint")
+    @classmethod
+    def _is_that_of_the_key(cls, value: str | None, info: ValidationInfo) -> str | None:
+        key = info.data.get("signing_key")
+        if value is not None and key is not None and value != key.fingerprint:
+            raise fault(
+                f"{key.fingerprint}, that of {key.source}. Restore the key that iAdvize knows, "
+                "or send iAdvize the new public key and change this setting"
+            )
+        return value
+
+    @field_validator("recipient_key")
+    @classmethod
+    def _is_not_our_own(
+        cls, value: keys.PublicKey | None, info: ValidationInfo
+    ) -> keys.PublicKey | None:
+        key = info.data.get("signing_key")
+        if value is not None and key is not None and value.fingerprint == key.fingerprint:
+            raise fault("iAdvize's public key, not the one that belongs to token.signing_key")
+        return value
+
+    @field_validator("user_id")
+    @classmethod
+    def _is_a_mode(cls, value: str) -> str:
+        if not re.fullmatch(r"subject|pairwise|claim:\S+", value):
+            raise fault('"subject", "pairwise" or "claim:NAME"')
+        return value
+
+    @field_validator("insecure_mutable_user_id")
+    @classmethod
+    def _covers_mutable_claims(cls, value: bool, info: ValidationInfo) -> bool:
+        claim = info.data.get("user_id", "").removeprefix("claim:")
+        if claim in MUTABLE_CLAIMS and not value:
+            raise fault(
+                f"token.user_id to name a claim that never changes and never passes to another "
+                f"person, as {claim!r} may; two people with one userId read each other's chats"
+            )
+        return value
+
+    @field_validator("pairwise_key")
+    @classmethod
+    def _is_there_for_pairwise(
+        cls, value: keys.Secret | None, info: ValidationInfo
+    ) -> keys.Secret | None:
+        if (info.data.get("user_id") == "pairwise") != (value is not None):
+            raise fault('a file exactly when token.user_id is "pairwise"')
+        return value
+
+    @field_validator("visitor_data")
+    @classmethod
+    def _names_iadvize_fields(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for field in value:
+            if field not in VISITOR_DATA_FIELDS:
+                raise fault(f"the fields {', '.join(VISITOR_DATA_FIELDS)}, not {field!r}")
+        return value
+
+
+class DatabaseSettings(_Table):
+    """`[database]`: where accounts and sign-ins are kept."""
+
+    url: DatabaseUrl = Field(default="sqlite:///usher.db", repr=False)
+    """`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/DATABASE`."""
+
+
+class SignInSettings(_Table):
+    """`[sign_ins]`: how long a sign-in lasts."""
+
+    idle_seconds: Annotated[Seconds, Field(ge=60)] = 30 * 60
+    """Without any request for this long, a sign-in ends."""
+    absolute_seconds: Annotated[Seconds, Field(ge=60)] = 12 * 3600
+    """A sign-in ends after this, whatever happens."""
+    per_person: Annotated[StrictInt, Field(ge=1, le=1000)] = 20
+    """How many sign-ins one person may have at once."""
+    when_full: Literal["end-oldest", "refuse"] = "end-oldest"
+    """What a sign-in beyond that does."""
+    default_next: str = "/"
+    """The path that a visitor goes to after signing in, when the page named none."""
+
+    @field_validator("default_next")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        if not re.fullmatch(r"/(?![/\\])[!-~]*", value) or "\\" in value:
+            raise fault("a path on this site, such as /account")
+        return value
+
+
+class LimitSettings(_Table):
+    """`[limits]`: at most so many, `"N per S seconds"`."""
+
+    sign_in_failures_per_account: Rate = "10 per 300 seconds"
+    """Failed sign-ins for one account name."""
+    sign_in_failures_per_address: Rate = "10 per 300 seconds"
+    """Failed sign-ins from one address (IPv6: one /64)."""
+    sign_ins: Rate = "1000 per 300 seconds"
+    """Tries to sign in, all together."""
+    tokens_per_person: Rate = "100 per 60 seconds"
+    """Tokens for one person."""
+    workers: Annotated[StrictInt, Field(ge=1, le=1024)] = 1
+    """How many worker processes share the limits; each grants its part."""
+
+
+class PolicySettings(_Table):
+    """`[policy]`: what a refusal makes the page do."""
+
+    activation: Mapping[str, Activation] = Field(default_factory=dict)
+    """For a refusal's code: `none` (when absent) or `anonymous`."""
+
+    @field_validator("activation")
+    @classmethod
+    def _names_codes(cls, value: Mapping[str, Activation]) -> Mapping[str, Activation]:
+        for code in value:
+            if code not in PROBLEMS:
+                raise fault(f"problem codes as keys, not {code!r}")
+        return value
+
+
+class AuditSettings(_Table):
+    """`[audit]`: where the line for each decision goes."""
+
+    file: AuditFile = None
+    """Path of the file that lines are appended to, or `stdout` (when absent)."""
+
+
+class ProxySettings(_Table):
+    """`[proxy]`: the reverse proxies whose X-Forwarded-* headers are believed."""
+
+    trusted_addresses: tuple[Network, ...] = ()
+    """Addresses of the proxies; nobody else's headers count."""
+
+
+class HttpSettings(_Table):
+    """`[http]`: headers that a site may want to set elsewhere."""
+
+    strict_transport_security: str = "max-age=31536000; includeSubDomains"
+    """The header's value when `public_url` is https; empty sends none."""
+
+
+class LocalProviderSettings(_Table):
+    """`[providers.NAME]` with `type = "local"`: accounts with passwords."""
+
+    type: Literal["local"]
+
+
+class SandboxSettings(_Table):
+    """`[sandbox]`: the stand-in for iAdvize, on loopback addresses only."""
+
+    recipient_key: PrivateKeyFile
+    """Path of the RSA private key with which the stand-in opens tokens."""
+    session_seconds: Annotated[StrictInt, Field(ge=1, le=86400)] = 3600
+    """After how long the stand-in asks the page for a new token."""
+
+
+class Settings(_Table):
+    """The whole tree."""
+
+    public_url: Origin
+    """The origin at which visitors reach this service."""
+    url_prefix: str = "/usher"
+    """The path under which every address of Usher lies."""
+    allowed_origins: tuple[Origin, ...] = ()
+    """Further origins whose pages may ask for tokens."""
+    secret_key: SecretFile
+    """Path of the secret that protects cookies, forms and the names in the audit log."""
+    token: TokenSettings
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    sign_ins: SignInSettings = Field(default_factory=SignInSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+    audit: AuditSettings = Field(default_factory=AuditSettings)
+    proxy: ProxySettings = Field(default_factory=ProxySettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    providers: Mapping[str, LocalProviderSettings] = Field(
+        default_factory=lambda: {"local": LocalProviderSettings(type="local")}
+    )
+    sandbox: SandboxSettings | None = None
+
+    @field_validator("url_prefix")
+    @classmethod
+    def _is_a_prefix(cls, value: str) -> str:
+        if not re.fullmatch(r"(/[A-Za-z0-9_-]+)+", value):
+            raise fault("a path such as /usher, with no slash at its end")
+        return value
+
+    @field_validator("providers")
+    @classmethod
+    def _have_plain_names(
+        cls, value: Mapping[str, LocalProviderSettings]
+    ) -> Mapping[str, LocalProviderSettings]:
+        for name in value:
+            if not re.fullmatch(r"[a-z0-9-]{1,64}", name):
+                raise fault(f"provider names of a-z, 0-9 and -, not {name!r}")
+        if len(value) != 1:
+            raise fault("exactly one provider")
+        return value
+
+    @field_validator("sandbox")
+    @classmethod
+    def _is_on_loopback(
+        cls, value: SandboxSettings | None, info: ValidationInfo
+    ) -> SandboxSettings | None:
+        origin = info.data.get("public_url")
+        if value is not None and origin is not None and not is_loopback(origin):
+            raise fault("no [sandbox] table: the stand-in for iAdvize is never for production")
+        return value
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` claim of every token."""
+        return self.token.issuer or self.public_url
+
+    @property
+    def recipient_key(self) -> keys.PublicKey:
+        """The key that tokens are encrypted for."""
+        if self.token.recipient_key is not None:
+            return self.token.recipient_key
+        if self.sandbox is not None:
+            return keys.PublicKey("sandbox", self.sandbox.recipient_key.public_key)
+        return keys.iadvize_production()
+
+    @property
+    def public_host(self) -> str:
+        """Host and port of `public_url`, as a Host header gives them."""
+        return urlsplit(self.public_url).netloc
+
+    @property
+    def secure(self) -> bool:
+        """Whether visitors reach this service over https."""
+        return self.public_url.startswith("https:")

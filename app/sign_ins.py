@@ -1,0 +1,219 @@
+"""The record of each sign-in: create, find, end.
+
+The visitor's cookie holds 256 random bits and nothing else; the table holds their keyed hash.
+Ending a sign-in deletes its row, which counts at once on every worker and host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
+
+import sqlalchemy as sa
+
+from .database import Database
+from .errors import Code, Rejected, StoreUnavailable
+from .keys import Secret
+from flask_usher.providers.base import Identity
+
+logger = logging.getLogger(__name__)
+
+metadata = sa.MetaData()
+table = sa.Table(
+    "usher_sign_ins",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("provider", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(255), nullable=False),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("signed_in_at", sa.Double, nullable=False),
+    sa.Column("last_seen_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Index("usher_sign_ins_person", "provider", "subject"),
+    sa.Index("usher_sign_ins_expires_at", "expires_at"),
+)
+_find = sa.select(
+    table.c.identity, table.c.signed_in_at, table.c.last_seen_at, table.c.expires_at
+).where(table.c.id == sa.bindparam("id"))
+
+COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+RECORD_VERSION = 1
+SEEN_INTERVAL_SECONDS = 60
+# Hosts may disagree by this much; a clock that jumps back further ends the sign-in.
+CLOCK_TOLERANCE_SECONDS = 60
+PURGED_AT_ONCE = 100
+
+
+class Absence(Enum):
+    """Why there is no sign-in."""
+
+    NONE = Code.NO_SESSION
+    EXPIRED = Code.SESSION_EXPIRED
+
+    @property
+    def code(self) -> Code:
+        """The problem's code."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A sign-in that is good now. `expires_at` is in seconds since the epoch."""
+
+    id: str
+    identity: Identity
+    expires_at: float
+
+
+class SignIns:
+    """The table of sign-ins. All methods raise `StoreUnavailable`."""
+
+    def __init__(
+        self,
+        database: Database,
+        secret: Secret,
+        clock: Callable[[], float],
+        *,
+        idle_seconds: int,
+        absolute_seconds: int,
+        per_person: int,
+        end_oldest_when_full: bool,
+    ) -> None:
+        self._database = database
+        self._key = secret.derive("usher sign-in cookie")
+        self._clock = clock
+        self._idle_seconds = idle_seconds
+        self._absolute_seconds = absolute_seconds
+        self._per_person = per_person
+        self._end_oldest_when_full = end_oldest_when_full
+
+    def create(self, identity: Identity) -> str:
+        """Record that this person has signed in, and return the value for the cookie.
+
+        Raises `Rejected` when the person has too many sign-ins and none may be ended.
+        """
+        cookie = secrets.token_urlsafe(32)
+        now = self._clock()
+        with self._database.writing() as connection:
+            self._purge(connection, now)
+            self._make_room(connection, identity, now)
+            connection.execute(
+                table.insert().values(
+                    id=self._id(cookie),
+                    provider=identity.provider,
+                    subject=identity.subject,
+                    identity=_to_json(identity),
+                    signed_in_at=now,
+                    last_seen_at=now,
+                    expires_at=now + self._absolute_seconds,
+                )
+            )
+        return cookie
+
+    def find(self, cookie: str | None) -> SignIn | Absence:
+        """Return the sign-in of this cookie, if it is good now.
+
+        One indexed read; at most once a minute a write that notes the visit.
+        """
+        if cookie is None or not COOKIE_VALUE.fullmatch(cookie):
+            return Absence.NONE
+        sign_in_id = self._id(cookie)
+        row = self._database.first(_find, {"id": sign_in_id})
+        if row is None:
+            return Absence.NONE
+        encoded, signed_in_at, last_seen_at, expires_at = row
+        now = self._clock()
+        idle_until = last_seen_at + self._idle_seconds
+        if now >= min(idle_until, expires_at, signed_in_at + self._absolute_seconds):
+            return Absence.EXPIRED
+        if now < last_seen_at - CLOCK_TOLERANCE_SECONDS:
+            return Absence.EXPIRED
+        try:
+            identity = _from_json(encoded)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            logger.exception("a sign-in record is damaged and is dropped")
+            self._end(table.c.id == sign_in_id)
+            return Absence.NONE
+        if now - last_seen_at >= SEEN_INTERVAL_SECONDS:
+            self._note_visit(sign_in_id, now)
+        return SignIn(sign_in_id, identity, min(now + self._idle_seconds, expires_at))
+
+    def end(self, cookie: str | None) -> bool:
+        """End the sign-in of this cookie; tell whether there was one."""
+        if cookie is None or not COOKIE_VALUE.fullmatch(cookie):
+            return False
+        return self._end(table.c.id == self._id(cookie)) > 0
+
+    def end_all_of(self, provider: str, subject: str) -> int:
+        """End every sign-in of one person; return how many there were."""
+        return self._end(sa.and_(table.c.provider == provider, table.c.subject == subject))
+
+    def end_all(self) -> int:
+        """End every sign-in there is; return how many there were."""
+        return self._end(sa.true())
+
+    def _id(self, cookie: str) -> str:
+        return hmac.digest(self._key, cookie.encode(), hashlib.sha256).hex()
+
+    def _end(self, which: sa.ColumnElement[bool]) -> int:
+        with self._database.writing() as connection:
+            return connection.execute(table.delete().where(which)).rowcount
+
+    def _note_visit(self, sign_in_id: str, now: float) -> None:
+        # A database that can't write now must not keep visitors out that it can still read.
+        try:
+            with self._database.writing() as connection:
+                connection.execute(
+                    table.update()
+                    .where(table.c.id == sign_in_id, table.c.last_seen_at < now)
+                    .values(last_seen_at=now)
+                )
+        except StoreUnavailable:
+            logger.warning("a visit could not be noted; the sign-in will expire earlier")
+
+    def _purge(self, connection: sa.Connection, now: float) -> None:
+        # Rows stay for a day, so that a late visitor is told "expired" and not "unknown".
+        lapsed = (
+            sa.select(table.c.id)
+            .where(table.c.expires_at < now - 24 * 3600)
+            .limit(PURGED_AT_ONCE)
+        )
+        connection.execute(table.delete().where(table.c.id.in_(lapsed)))
+
+    def _make_room(self, connection: sa.Connection, identity: Identity, now: float) -> None:
+        surplus = connection.scalars(
+            sa.select(table.c.id)
+            .where(
+                table.c.provider == identity.provider,
+                table.c.subject == identity.subject,
+                table.c.last_seen_at > now - self._idle_seconds,
+                table.c.expires_at > now,
+            )
+            .order_by(table.c.last_seen_at.desc())
+            .offset(self._per_person - 1)
+        ).all()
+        if surplus and not self._end_oldest_when_full:
+            raise Rejected(Code.SESSION_LIMIT)
+        if surplus:
+            connection.execute(table.delete().where(table.c.id.in_(surplus)))
+
+
+def _to_json(identity: Identity) -> str:
+    return json.dumps({"version": RECORD_VERSION, **asdict(identity)})
+
+
+def _from_json(text: str) -> Identity:
+    record = json.loads(text)
+    if record.pop("version") != RECORD_VERSION:
+        raise ValueError("another version")
+    identity = Identity(**record)
+    if not isinstance(identity.claims, dict) or not isinstance(identity.subject, str):
+        raise TypeError("wrong types")
+    return replace(identity, groups=tuple(identity.groups), amr=tuple(identity.amr))

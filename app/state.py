@@ -1,0 +1,39 @@
+"""What one installation consists of, frozen when the extension has wired it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from flask_usher.providers.base import Provider
+
+from .admission import Admission
+from .audit import AuditLog
+from .authentication import Authentication
+from .database import Database
+from .settings import Settings
+from .sign_ins import SignIns
+
+EXTENSION = "usher"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The parts that views and commands work with."""
+
+    settings: Settings
+    clock: Callable[[], float]
+    database: Database
+    providers: Mapping[str, Provider]
+    sign_ins: SignIns
+    admission: Admission
+    authentication: Authentication
+    audit: AuditLog
+
+
+def current_state() -> State:
+    """Return the state of the Flask app that handles the current request."""
+    return cast(State, current_app.extensions[EXTENSION])

@@ -1,0 +1,72 @@
+"""From an identity to the userId in the token: unique, constant, never recycled.
+
+Nothing is repaired here. A value that is not usable as it stands is refused, because two
+people who share a userId read each other's conversations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from typing import NewType
+
+from .keys import Secret
+from flask_usher.providers.base import Identity
+
+UserId = NewType("UserId", str)
+"""A userId that has passed every check. Only this module makes one."""
+
+Derive = Callable[[Identity], UserId]
+
+MAXIMUM_LENGTH = 255
+_NOBODY = frozenset({"null", "undefined", "none", "nil", "nan", "true", "false", "[object object]"})
+# Cc control, Cf format (bidi, zero-width), Cs surrogate, Cn unassigned, Zl Zp line breaks.
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+
+
+class IdentityUnusable(ValueError):
+    """The identity gives no usable userId; the message names the check, not the value."""
+
+
+def derivation(mode: str, pairwise_key: Secret | None) -> Derive:
+    """Return the function for a mode of the setting `token.user_id`.
+
+    It raises `IdentityUnusable`.
+    """
+    if mode == "subject":
+        return _subject
+    if mode == "pairwise" and pairwise_key is not None:
+        key = pairwise_key.derive("usher pairwise userId")
+        return lambda identity: _pairwise(identity, key)
+    claim = mode.removeprefix("claim:")
+    return lambda identity: _checked(identity.claims.get(claim))
+
+
+def _subject(identity: Identity) -> UserId:
+    # A provider's name holds no colon, so no two pairs give one userId.
+    return _checked(f"{identity.provider}:{_checked(identity.subject)}")
+
+
+def _pairwise(identity: Identity, key: bytes) -> UserId:
+    parts = (identity.provider.encode(), _checked(identity.subject).encode())
+    message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    digest = hmac.digest(key, message, hashlib.sha256)
+    return UserId(urlsafe_b64encode(digest).decode().rstrip("="))
+
+
+def _checked(value: object) -> UserId:
+    if not isinstance(value, str):
+        raise IdentityUnusable("not a string")
+    if not value.strip() or value.strip().casefold() in _NOBODY:
+        raise IdentityUnusable("empty, or the name of nothing")
+    if value != value.strip():
+        raise IdentityUnusable("white space around it")
+    if not value.isascii() or not value.isprintable():
+        if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in value):
+            raise IdentityUnusable("control, bidirectional or unassigned characters")
+    if len(value.encode("utf-16-le")) // 2 > MAXIMUM_LENGTH:
+        raise IdentityUnusable(f"longer than {MAXIMUM_LENGTH}")
+    return UserId(value)

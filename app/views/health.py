@@ -1,0 +1,37 @@
+"""For load balancers: is the process alive, and may it be sent visitors?"""
+
+from __future__ import annotations
+
+import json
+
+from flask import Response
+
+from ..errors import UsherError
+from ..schema import is_current
+from ..state import current_state
+from .blueprint import blueprint
+
+
+@blueprint.get("/health/live")
+def live() -> Response:
+    """Answer 200 as long as the process answers at all."""
+    return Response('{"status": "live"}', mimetype="application/json")
+
+
+@blueprint.get("/health/ready")
+def ready() -> Response:
+    """Answer 200 when tokens can be issued, else 503 with the name of what is missing."""
+    state = current_state()
+    checks = {}
+    try:
+        checks["database"] = "ok" if is_current(state.database) else "schema not current"
+    except UsherError:
+        checks["database"] = "unavailable"
+    try:
+        state.audit.check()
+        checks["audit"] = "ok"
+    except UsherError:
+        checks["audit"] = "unavailable"
+    is_ready = all(verdict == "ok" for verdict in checks.values())
+    body = {"status": "ready" if is_ready else "not ready", "checks": checks}
+    return Response(json.dumps(body), 200 if is_ready else 503, mimetype="application/json")

@@ -1,0 +1,33 @@
+"""Where a visitor may be sent after signing in: a plain path of this site, or the default.
+
+The check is a list of what is allowed, not of tricks: browsers read backslashes, tabs, doubled
+slashes and encoded forms of them in ways that a URL parser on this side does not.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 2048
+_SEGMENT = r"(?!\.{1,2}(?:/|\?|#|$))(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+"
+_PATH = re.compile(rf"/(?:{_SEGMENT}(?:/{_SEGMENT})*/?)?(?:\?[!-~]*)?(?:#[!-~]*)?")
+# Encoded slashes, backslashes, dots, percent signs and control characters: some proxy or
+# application behind this one may decode them once more.
+_ENCODED_TRICK = re.compile(r"%(?:2[5eEfF]|5[cC]|[01][0-9A-Fa-f]|7[fF])")
+
+
+def next_page(target: str | None, *, default: str, prefix: str) -> str:
+    """Return `target` if it is a safe path of this site, else `default`.
+
+    Paths below `prefix` are Usher's own and no place to land on, but for the sandbox's.
+    """
+    if not target or len(target) > LONGEST or "\\" in target or not _PATH.fullmatch(target):
+        return default
+    path = re.split(r"[?#]", target, maxsplit=1)[0]
+    if _ENCODED_TRICK.search(path):
+        return default
+    lowered = path.lower()
+    own = lowered == prefix.lower() or lowered.startswith(prefix.lower() + "/")
+    if own and not lowered.startswith(f"{prefix}/sandbox/".lower()):
+        return default
+    return target

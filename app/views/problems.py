@@ -1,0 +1,93 @@
+"""The one place where errors become answers: RFC 9457 for programs, a page for people."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from flask import Blueprint, Response, render_template, url_for
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from ..errors import PROBLEMS, Code, UsherError
+from ..policy import Refuse
+from ..state import current_state
+from .visits import current_visit
+
+logger = logging.getLogger(__name__)
+
+TYPE_PREFIX = "urn:usher:problem:"
+_CODES_BY_STATUS = {
+    400: Code.MALFORMED_REQUEST,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    413: Code.CONTENT_TOO_LARGE,
+    415: Code.UNSUPPORTED_MEDIA_TYPE,
+}
+
+
+def problem_response(refusal: Refuse) -> Response:
+    """Return the answer for a refusal as `application/problem+json`."""
+    problem = PROBLEMS[refusal.code]
+    settings = current_state().settings
+    body: dict[str, object] = {
+        "type": TYPE_PREFIX + refusal.code,
+        "title": problem.title,
+        "status": problem.status.value,
+        "detail": problem.detail,
+        "code": refusal.code,
+        "activation": settings.policy.activation.get(refusal.code, "none"),
+        "support_id": current_visit().support_id,
+    }
+    if problem.sign_in_helps:
+        body["sign_in_url"] = url_for("usher.sign_in_page")
+    response = Response(
+        json.dumps(body) + "\n", problem.status, mimetype="application/problem+json"
+    )
+    return _with_headers(response, refusal)
+
+
+def problem_page(refusal: Refuse) -> Response:
+    """Return the answer for a refusal as a page."""
+    problem = PROBLEMS[refusal.code]
+    link = None
+    if problem.sign_in_helps:
+        link = {"href": url_for("usher.sign_in_page"), "text": "Go to the sign-in page"}
+    page = render_template(
+        "usher/problem.html",
+        title=problem.title,
+        detail=problem.detail,
+        support_id=current_visit().support_id,
+        link=link,
+        stylesheet=url_for("usher.static", filename="usher.css"),
+    )
+    return _with_headers(Response(page, problem.status), refusal)
+
+
+def refusal_of(error: Exception) -> Refuse:
+    """Return the refusal that an exception amounts to; unforeseen ones are logged."""
+    if isinstance(error, UsherError):
+        return Refuse(error.code, retry_after=error.retry_after)
+    if isinstance(error, RequestEntityTooLarge):
+        return Refuse(Code.CONTENT_TOO_LARGE)
+    if isinstance(error, HTTPException):
+        return Refuse(_CODES_BY_STATUS.get(error.code or 500, Code.MALFORMED_REQUEST))
+    logger.error("an unforeseen error (%s)", current_visit().support_id, exc_info=error)
+    return Refuse(Code.INTERNAL_ERROR)
+
+
+def answer_errors(blueprint: Blueprint) -> None:
+    """Make every error in the blueprint's views a problem."""
+
+    @blueprint.errorhandler(Exception)
+    def answer(error: Exception) -> Response:
+        return problem_response(refusal_of(error))
+
+
+
+
+def _with_headers(response: Response, refusal: Refuse) -> Response:
+    if response.status_code == 401:
+        response.headers["WWW-Authenticate"] = 'Cookie realm="usher"'
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response

@@ -1,0 +1,153 @@
+"""The sign-in page, and signing out."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Response, redirect, render_template, request, url_for
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from ..errors import PROBLEMS, Code, Rejected
+from ..policy import Refuse
+from ..settings import Settings
+from ..state import State, current_state
+from .blueprint import blueprint
+from .next_page import next_page
+from .problems import problem_page, refusal_of
+from .session import load_visitor
+from .visits import cookie_name, current_credentials, current_visit
+
+FORM_SECONDS = 12 * 3600
+# Answers that the form itself can show, so that the visitor can correct what they typed.
+_SHOWN_IN_FORM = frozenset({Code.SIGN_IN_FAILED, Code.FORM_EXPIRED, Code.TOO_MANY_REQUESTS})
+
+
+@blueprint.get("/sign-in")
+def sign_in_page() -> Response:
+    """Show the form, or send on whoever is signed in already."""
+    state = current_state()
+    target = _target(state.settings, request.args.get("next"))
+    try:
+        if load_visitor() is not None:
+            return _see_other(target)
+        return _form(state, target)
+    except Exception as error:
+        return problem_page(refusal_of(error))
+
+
+@blueprint.post("/sign-in")
+def sign_in() -> Response:
+    """Sign in whoever filled in the form, and send them to `next`."""
+    state = current_state()
+    settings = state.settings
+    target = settings.sign_ins.default_next
+    username = ""
+    try:
+        target = _target(settings, request.form.get("next"))
+        username = request.form.get("username", "")
+        _check_form(state)
+        cookie = state.authentication.sign_in(
+            request.form, current_credentials(settings).cookie, current_visit()
+        )
+    except Exception as error:
+        refusal = refusal_of(error)
+        if refusal.code in _SHOWN_IN_FORM:
+            return _form(state, target, username, refusal)
+        return problem_page(refusal)
+    response = _see_other(target)
+    _set_cookie(response, settings, cookie_name(settings), cookie)
+    _delete_cookie(response, settings, _form_cookie(settings))
+    return response
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> Response:
+    """End the sign-in: 204 for programs, 303 to `next` for a form."""
+    state = current_state()
+    settings = state.settings
+    state.authentication.sign_out(current_credentials(settings).cookie, current_visit())
+    if request.mimetype == "application/x-www-form-urlencoded":
+        response = _see_other(_target(settings, request.form.get("next")))
+    else:
+        response = Response(status=204)
+    _delete_cookie(response, settings, cookie_name(settings))
+    return response
+
+
+def _form(
+    state: State, target: str, username: str = "", refusal: Refuse | None = None
+) -> Response:
+    settings = state.settings
+    nonce = secrets.token_urlsafe(16)
+    page = render_template(
+        "usher/sign_in.html",
+        action=url_for("usher.sign_in"),
+        next=target,
+        form_token=_form_tokens(state).dumps(nonce),
+        username=username,
+        error=_sentence(refusal),
+        site=settings.public_host,
+        stylesheet=url_for("usher.static", filename="usher.css"),
+    )
+    response = Response(page, 200 if refusal is None else PROBLEMS[refusal.code].status)
+    if response.status_code == 401:
+        response.headers["WWW-Authenticate"] = 'Cookie realm="usher"'
+    if refusal is not None and refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    _set_cookie(response, settings, _form_cookie(settings), nonce)
+    return response
+
+
+def _sentence(refusal: Refuse | None) -> str | None:
+    if refusal is None:
+        return None
+    if refusal.retry_after is not None:
+        minutes = -(-refusal.retry_after // 60)
+        return f"Too many tries. Please wait {minutes} min and try again."
+    problem = PROBLEMS[refusal.code]
+    return f"{problem.title}. {problem.detail}"
+
+
+def _check_form(state: State) -> None:
+    """Make sure that the form was made for this browser, and not long ago."""
+    cookie = request.cookies.get(_form_cookie(state.settings), "")
+    try:
+        nonce = _form_tokens(state).loads(
+            request.form.get("form_token", ""), max_age=FORM_SECONDS
+        )
+    except BadData as error:
+        raise Rejected(Code.FORM_EXPIRED) from error
+    if not secrets.compare_digest(str(nonce).encode(), cookie.encode()):
+        raise Rejected(Code.FORM_EXPIRED)
+
+
+def _form_tokens(state: State) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(state.settings.secret_key.derive("usher sign-in form"))
+
+
+def _form_cookie(settings: Settings) -> str:
+    return cookie_name(settings) + "-form"
+
+
+def _target(settings: Settings, given: str | None) -> str:
+    return next_page(
+        given, default=settings.sign_ins.default_next, prefix=settings.url_prefix
+    )
+
+
+def _see_other(target: str) -> Response:
+    response = redirect(target, 303)
+    assert isinstance(response, Response)
+    return response
+
+
+def _set_cookie(response: Response, settings: Settings, name: str, value: str) -> None:
+    response.set_cookie(
+        name, value, path="/", secure=settings.secure, httponly=True, samesite="Lax"
+    )
+
+
+def _delete_cookie(response: Response, settings: Settings, name: str) -> None:
+    response.delete_cookie(
+        name, path="/", secure=settings.secure, httponly=True, samesite="Lax"
+    )

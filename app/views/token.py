@@ -1,0 +1,60 @@
+"""`POST /usher/token`: the token, or the reason why there is none."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+
+from ..errors import Code, Rejected, UsherError
+from ..policy import Refuse
+from ..state import current_state
+from ..strict_json import NotStrictJson, strict_object
+from .blueprint import blueprint
+from .problems import problem_response, refusal_of
+from .visits import current_credentials, current_visit
+
+CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/ -]{0,63}")
+FETCH_MODES = frozenset({"cors", "same-origin"})
+
+
+@blueprint.post("/token")
+def token() -> Response:
+    """Answer with `{"token", "expires_at", "expires_in"}` or a problem, never a redirect."""
+    state = current_state()
+    visit = current_visit()
+    try:
+        _check_request()
+    except UsherError as error:
+        state.audit.write("token", error.code, visit)
+        raise
+    outcome = state.admission.admit(current_credentials(state.settings), visit)
+    if isinstance(outcome, Refuse):
+        return problem_response(outcome)
+    body = {
+        "token": outcome.value,
+        "expires_at": outcome.expires_at,
+        "expires_in": outcome.expires_in,
+    }
+    return Response(json.dumps(body), mimetype="application/json")
+
+
+def _check_request() -> None:
+    headers = request.headers
+    # The header makes a browser ask first (CORS preflight) before it sends this from elsewhere.
+    if not CLIENT.fullmatch(headers.get("X-Usher-Client", "")):
+        raise Rejected(Code.CLIENT_HEADER_REQUIRED)
+    if headers.get("Sec-Fetch-Mode", "cors") not in FETCH_MODES or "Sec-Purpose" in headers:
+        raise Rejected(Code.CROSS_ORIGIN)
+    if request.mimetype != "application/json":
+        raise Rejected(Code.UNSUPPORTED_MEDIA_TYPE)
+    try:
+        body = strict_object(request.get_data(cache=False))
+    except NotStrictJson as error:
+        raise Rejected(Code.MALFORMED_REQUEST) from error
+    except HTTPException as error:
+        raise Rejected(refusal_of(error).code) from error
+    if body:
+        raise Rejected(Code.MALFORMED_REQUEST)

@@ -1,0 +1,48 @@
+"""What the views take from a request: the visit for the audit log, and the cookie."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import g, request
+
+from ..admission import Credentials
+from ..audit import Visit
+from ..settings import Settings
+
+BODY_LIMIT_BYTES = 16 * 1024
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def current_visit() -> Visit:
+    """Return where the current request came from, with one support id for all of it."""
+    if "usher_visit" not in g:
+        g.usher_visit = Visit(
+            support_id=_support_id(),
+            address=request.remote_addr or "",
+            site=request.headers.get("Origin"),
+        )
+    visit: Visit = g.usher_visit
+    return visit
+
+
+def current_credentials(settings: Settings) -> Credentials:
+    """Return what the current request shows. Two cookies of one name count as none."""
+    cookies = request.cookies.getlist(cookie_name(settings))
+    return Credentials(cookie=cookies[0] if len(cookies) == 1 else None)
+
+
+def cookie_name(settings: Settings) -> str:
+    """Return the name of the sign-in cookie.
+
+    Browsers hold a `__Host-` cookie back from plain http, and keep it from being set by
+    other hosts (RFC 6265bis, section 4.1.3.2).
+    """
+    return "__Host-usher" if settings.secure else "usher"
+
+
+def _support_id() -> str:
+    """Return 50 random bits in letters that can be read out on the telephone."""
+    bits = secrets.randbits(50)
+    letters = [_CROCKFORD[bits >> shift & 31] for shift in range(0, 50, 5)]
+    return "".join(letters[:5]) + "-" + "".join(letters[5:])

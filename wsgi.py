@@ -1,0 +1,5 @@
+"""The entry point for WSGI servers: `granian --interface wsgi wsgi:app`, `gunicorn wsgi:app`."""
+
+from flask_usher import create_app
+
+app = create_app()
