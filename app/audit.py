@@ -9,16 +9,16 @@ import hashlib
 import hmac
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flask_usher.providers.base import Identity
+
 from .errors import AuditUnavailable
 from .keys import Secret
 from .minter import Token
-from flask_usher.providers.base import Identity
 
 LONGEST_FIELD = 256
 
@@ -33,13 +33,13 @@ class Visit:
 
 
 class AuditLog:
-    """Appends lines to a file, or to the standard output.
+    """Appends lines to a file, or to an open descriptor such as that of the standard output.
 
     Each line is one `write` on a descriptor opened for appending, so that the lines of several
     workers do not mix. `clock` gives seconds since the epoch.
     """
 
-    def __init__(self, file: Path | None, secret: Secret, clock: Callable[[], float]) -> None:
+    def __init__(self, file: Path | int, secret: Secret, clock: Callable[[], float]) -> None:
         self._file = file
         self._key = secret.derive("usher audit subject")
         self._clock = clock
@@ -88,7 +88,9 @@ class AuditLog:
 
     def pseudonym(self, text: str) -> str:
         """Return the keyed hash that stands for a person or an account name in the log."""
-        return hmac.digest(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hex()[:32]
+        return hmac.digest(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hex()[
+            :32
+        ]
 
     def check(self) -> None:
         """Raise `AuditUnavailable` if lines could not be written now."""
@@ -106,10 +108,9 @@ class AuditLog:
             raise AuditUnavailable from error
 
     def _open(self) -> int:
+        if isinstance(self._file, int):
+            return self._file
         if self._descriptor is None:
-            if self._file is None:
-                self._descriptor = sys.__stdout__.fileno() if sys.__stdout__ else 1
-            else:
-                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-                self._descriptor = os.open(self._file, flags, 0o600)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            self._descriptor = os.open(self._file, flags, 0o600)
         return self._descriptor

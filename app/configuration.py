@@ -150,6 +150,8 @@ def _keys_of_table(location: tuple[int | str, ...]) -> set[str]:
 def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if isinstance(annotation, types.GenericAlias | types.UnionType) or typing.get_args(annotation):
+    if isinstance(annotation, types.GenericAlias | types.UnionType) or typing.get_args(
+        annotation
+    ):
         return [model for part in typing.get_args(annotation) for model in _models(part)]
     return []

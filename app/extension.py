@@ -19,7 +19,6 @@ from .database import Database
 from .limits import Limits
 from .minter import Minter
 from .policy import Policy, Rule
-from .sandbox.views import blueprint as sandbox_blueprint
 from .self_test import self_test
 from .settings import Settings
 from .sign_ins import SignIns
@@ -28,6 +27,8 @@ from .user_ids import derivation
 from .views import blueprint
 from .views.guard import Guard
 from .views.session import load_visitor
+
+STDOUT, STDERR = 1, 2
 
 
 class Usher:
@@ -54,6 +55,8 @@ class Usher:
         prefix = state.settings.url_prefix
         app.register_blueprint(blueprint, url_prefix=prefix)
         if state.settings.sandbox is not None:
+            from .sandbox.views import blueprint as sandbox_blueprint
+
             app.register_blueprint(sandbox_blueprint, url_prefix=prefix + "/sandbox")
         Guard(state).install(app)
         login_manager = LoginManager()
@@ -67,14 +70,16 @@ def build(
     *,
     clock: Callable[[], float] = time.time,
     rules: tuple[Rule, ...] = (),
+    console: int = STDOUT,
 ) -> State:
     """Return the wired parts for these settings, without any Flask app.
 
+    `console` is the descriptor that takes the audit lines when the settings name no file.
     Raises `SettingsError` when the keys fail their test.
     """
     token = settings.token
     database = Database(settings.database.url)
-    audit = AuditLog(settings.audit.file, settings.secret_key, clock)
+    audit = AuditLog(settings.audit.file or console, settings.secret_key, clock)
     limits = Limits(settings.limits)
     sign_ins = SignIns(
         database,
@@ -111,4 +116,3 @@ def build(
         authentication=Authentication(provider, sign_ins, limits, audit),
         audit=audit,
     )
-

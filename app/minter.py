@@ -83,7 +83,9 @@ class Minter:
         if "kid" in optional_claims:
             self._inner_header["kid"] = signing_key.fingerprint
         outer_header = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT"}
-        self._outer_header = _base64url(json.dumps(outer_header, separators=(",", ":")).encode())
+        self._outer_header = _base64url(
+            json.dumps(outer_header, separators=(",", ":")).encode()
+        )
         self._oaep = OAEP(mgf=MGF1(SHA256()), algorithm=SHA256(), label=None)
 
     def mint(self, decision: Issue) -> Token:

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import Code
 from flask_usher.providers.base import Identity
+
+from .errors import Code
 from .sign_ins import Absence, SignIn
 from .user_ids import Derive, IdentityUnusable, UserId
 

@@ -1,4 +1,4 @@
-"""The types of single settings: each turns what is written into what is used, or says why not."""
+"""The types of single settings: each makes what is written usable, or says why not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def is_loopback(origin: str) -> bool:
 
 
 def _origin(value: object) -> str:
-    expected = "an origin such as https://www.shop.example, with no path and no slash at its end"
+    expected = (
+        "an origin such as https://www.shop.example, with no path and no slash at its end"
+    )
     try:
         parts = urlsplit(value if isinstance(value, str) else "")
         host, port = parts.hostname or "", parts.port
@@ -122,7 +124,5 @@ PrivateKeyFile = Annotated[keys.PrivateKey, _loaded(keys.load_private_key)]
 SecretFile = Annotated[keys.Secret, _loaded(keys.load_secret)]
 RecipientKey = Annotated[keys.PublicKey, BeforeValidator(_recipient_key)]
 DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
-Network = Annotated[
-    ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)
-]
+Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)]
 Rate = Annotated[str, BeforeValidator(_rate)]

@@ -39,9 +39,27 @@ from .setting_types import (
 
 # OpenID Connect Core 5.1: none of these is bound to a person for good.
 MUTABLE_CLAIMS = frozenset(
-    "address birthdate email email_verified family_name gender given_name locale middle_name "
-    "name nickname phone_number phone_number_verified picture preferred_username profile "
-    "updated_at website zoneinfo".split()
+    [
+        "address",
+        "birthdate",
+        "email",
+        "email_verified",
+        "family_name",
+        "gender",
+        "given_name",
+        "locale",
+        "middle_name",
+        "name",
+        "nickname",
+        "phone_number",
+        "phone_number_verified",
+        "picture",
+        "preferred_username",
+        "profile",
+        "updated_at",
+        "website",
+        "zoneinfo",
+    ]
 )
 VISITOR_DATA_FIELDS = (
     "address",

@@ -18,10 +18,11 @@ from enum import Enum
 
 import sqlalchemy as sa
 
+from flask_usher.providers.base import Identity
+
 from .database import Database
 from .errors import Code, Rejected, StoreUnavailable
 from .keys import Secret
-from flask_usher.providers.base import Identity
 
 logger = logging.getLogger(__name__)
 

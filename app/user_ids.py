@@ -13,8 +13,9 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import NewType
 
-from .keys import Secret
 from flask_usher.providers.base import Identity
+
+from .keys import Secret
 
 UserId = NewType("UserId", str)
 """A userId that has passed every check. Only this module makes one."""
@@ -22,7 +23,9 @@ UserId = NewType("UserId", str)
 Derive = Callable[[Identity], UserId]
 
 MAXIMUM_LENGTH = 255
-_NOBODY = frozenset({"null", "undefined", "none", "nil", "nan", "true", "false", "[object object]"})
+_NOBODY = frozenset(
+    {"null", "undefined", "none", "nil", "nan", "true", "false", "[object object]"}
+)
 # Cc control, Cf format (bidi, zero-width), Cs surrogate, Cn unassigned, Zl Zp line breaks.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
 
@@ -64,9 +67,9 @@ def _checked(value: object) -> UserId:
         raise IdentityUnusable("empty, or the name of nothing")
     if value != value.strip():
         raise IdentityUnusable("white space around it")
-    if not value.isascii() or not value.isprintable():
-        if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in value):
-            raise IdentityUnusable("control, bidirectional or unassigned characters")
+    plain = value.isascii() and value.isprintable()
+    if not plain and any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES for c in value):
+        raise IdentityUnusable("control, bidirectional or unassigned characters")
     if len(value.encode("utf-16-le")) // 2 > MAXIMUM_LENGTH:
         raise IdentityUnusable(f"longer than {MAXIMUM_LENGTH}")
     return UserId(value)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from .check import check
+from .demo import demo
+from .inspect import inspect
+from .keys import keys
+from .sign_ins import sign_ins
 from .users import users
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="flask-usher", prog_name="usher")
-def main() -> None:
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path),
+    help="The settings' file; else the one that USHER_SETTINGS names, else usher.toml.",
+)
+def main(settings: Path | None) -> None:
     """Run and look after Usher, which decides who may use the authenticated chat."""
 
 
-main.add_command(users)
+for command in (check, demo, inspect, keys, sign_ins, users):
+    main.add_command(command)

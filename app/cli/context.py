@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from flask_usher.providers.local import LocalProvider
+
 from .. import configuration
 from ..audit import Visit
-from ..errors import SettingsError, UsherError
-from ..extension import build
+from ..errors import PROBLEMS, SettingsError, UsherError
+from ..extension import STDERR, build
 from ..settings import Settings
 from ..state import State
 
@@ -33,7 +37,7 @@ def open_state(context: click.Context) -> State:
     """Return the wired parts."""
     settings = load_settings(context)
     try:
-        return build(settings)
+        return build(settings, console=STDERR)
     except SettingsError as error:
         raise Failure(faults_text(error)) from error
 
@@ -48,6 +52,18 @@ def faults_text(error: SettingsError) -> str:
     return "\n".join(lines)
 
 
-def store_failure(error: UsherError) -> Failure:
-    """Return the failure for an error of the database or the audit log."""
-    return Failure(f"{error.code}: the database or the audit log does not answer")
+def local_provider(state: State) -> LocalProvider:
+    """Return the provider with the accounts table."""
+    for provider in state.providers.values():
+        if isinstance(provider, LocalProvider):
+            return provider
+    raise Failure('the settings have no provider with type = "local"')
+
+
+@contextmanager
+def store_failures() -> Iterator[None]:
+    """Make errors of the database and the audit log failures of the command."""
+    try:
+        yield
+    except UsherError as error:
+        raise Failure(f"{PROBLEMS[error.code].title} ({error.code}). Is it running?") from error

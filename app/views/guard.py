@@ -55,7 +55,7 @@ class Guard:
         if code is not None:
             return self._refuse(code)
         if request.method == "OPTIONS":
-            return Response(status=204)
+            return _nothing()
         request.max_content_length = BODY_LIMIT_BYTES
         request.max_form_memory_size = BODY_LIMIT_BYTES
         return None
@@ -77,9 +77,7 @@ class Guard:
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
             headers["X-Frame-Options"] = "DENY"
         if self._settings.secure and self._settings.http.strict_transport_security:
-            headers["Strict-Transport-Security"] = (
-                self._settings.http.strict_transport_security
-            )
+            headers["Strict-Transport-Security"] = self._settings.http.strict_transport_security
         self._share(headers)
         return response
 
@@ -130,3 +128,8 @@ class Guard:
             response.headers["Allow"] = ", ".join(sorted(failed.valid_methods))
         return response
 
+
+def _nothing() -> Response:
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response

@@ -83,8 +83,6 @@ def answer_errors(blueprint: Blueprint) -> None:
         return problem_response(refusal_of(error))
 
 
-
-
 def _with_headers(response: Response, refusal: Refuse) -> Response:
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = 'Cookie realm="usher"'

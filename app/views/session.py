@@ -9,8 +9,8 @@ from flask_login import UserMixin
 
 from flask_usher.providers.base import Identity
 
-from ..state import current_state
 from ..sign_ins import Absence, SignIn
+from ..state import current_state
 from .blueprint import blueprint
 from .visits import current_credentials
 
@@ -45,4 +45,3 @@ def session() -> Response:
         body["provider"] = visitor.identity.provider
         body["expires_at"] = int(visitor.sign_in.expires_at)
     return Response(json.dumps(body), mimetype="application/json")
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from ..errors import PROBLEMS, Code, Rejected
@@ -69,7 +69,7 @@ def sign_out() -> Response:
     if request.mimetype == "application/x-www-form-urlencoded":
         response = _see_other(_target(settings, request.form.get("next")))
     else:
-        response = Response(status=204)
+        response = Response(status=204, mimetype="application/json")
     _delete_cookie(response, settings, cookie_name(settings))
     return response
 
@@ -130,15 +130,11 @@ def _form_cookie(settings: Settings) -> str:
 
 
 def _target(settings: Settings, given: str | None) -> str:
-    return next_page(
-        given, default=settings.sign_ins.default_next, prefix=settings.url_prefix
-    )
+    return next_page(given, default=settings.sign_ins.default_next, prefix=settings.url_prefix)
 
 
 def _see_other(target: str) -> Response:
-    response = redirect(target, 303)
-    assert isinstance(response, Response)
-    return response
+    return Response(status=303, headers={"Location": target})
 
 
 def _set_cookie(response: Response, settings: Settings, name: str, value: str) -> None:

@@ -1,0 +1,180 @@
+"""`usher demo`: the whole path on one machine, with the stand-in for iAdvize."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from flask_usher.providers.accounts import Account, Accounts, NewAccount
+from flask_usher.providers.passwords import Passwords
+
+from .. import configuration, keys
+from ..errors import SettingsError
+from ..extension import STDERR, build
+from ..schema import upgrade
+from ..setting_types import LOOPBACK_HOSTS
+from .context import Failure, faults_text, local_provider, store_failures
+
+SETTINGS = """\
+# The settings of the demo, written once. Change what you like: the next start uses it.
+# The address comes from the command line.
+
+secret_key = "secret-key"
+
+[token]
+signing_key = "signing-key.pem"
+visitor_data = { firstName = "given_name", lastName = "family_name" }
+
+[database]
+url = "sqlite:///usher.db"
+
+[sign_ins]
+default_next = "/usher/sandbox/"
+
+[sandbox]
+recipient_key = "sandbox-recipient-key.pem"
+"""
+JANE = {"given_name": "Jane", "family_name": "Doe", "email": "jane@shop.example"}
+SAM = {"given_name": "Sam", "family_name": "Roe", "email": "sam@shop.example"}
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option(
+    "--var",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="var",
+    show_default=True,
+    help="The folder for keys, settings and the database.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+def demo(host: str, port: int, var: Path, workers: int) -> None:
+    """Serve a demo shop whose chat knows who is signed in.
+
+    Makes what is missing in the folder VAR: keys, settings, the database and two accounts.
+    The password of `jane` is USHER_DEMO_PASSWORD, or a new one that is kept in
+    VAR/demo-password. Press Ctrl-C to stop.
+    """
+    origin = _origin(host, port)
+    _prepare(var)
+    environment = {
+        "USHER_SETTINGS": str(var.absolute() / "usher.toml"),
+        "USHER__PUBLIC_URL": origin,
+        "USHER__LIMITS__WORKERS": str(workers),
+    }
+    try:
+        state = build(configuration.load(environment=os.environ | environment), console=STDERR)
+    except SettingsError as error:
+        raise Failure(faults_text(error)) from error
+    with store_failures():
+        upgrade(state.database)
+        provider = local_provider(state)
+        password = _set_up_jane(provider.accounts, provider.passwords, var)
+        _add_missing(provider.accounts, provider.passwords, "sam", password, SAM, active=False)
+    state.database.close()
+    click.echo(_banner(origin + state.settings.url_prefix + "/sandbox/", var, password))
+    sys.stdout.flush()
+    os.execve(sys.executable, _server(host, port, workers), os.environ | environment)  # noqa: S606
+
+
+def _origin(host: str, port: int) -> str:
+    if host not in LOOPBACK_HOSTS:
+        raise Failure(
+            f"the demo is for this machine only: --host {' or '.join(LOOPBACK_HOSTS)}"
+        )
+    if importlib.util.find_spec("granian") is None:
+        raise Failure("the demo needs a server: pip install 'flask-usher[serve]'")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = error.strerror
+            raise Failure(
+                f"port {port} can't be had ({reason}): choose another --port"
+            ) from error
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _prepare(var: Path) -> None:
+    try:
+        var.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("signing-key.pem", "sandbox-recipient-key.pem"):
+            if not (var / name).exists():
+                keys.generate(var / name)
+        if not (var / "secret-key").exists():
+            keys.generate_secret(var / "secret-key")
+        if not (var / "usher.toml").exists():
+            (var / "usher.toml").write_text(SETTINGS)
+    except OSError as error:
+        raise Failure(f"{var} can't be written: {error.strerror}") from error
+
+
+def _set_up_jane(accounts: Accounts, passwords: Passwords, var: Path) -> str:
+    file = var / "demo-password"
+    chosen = os.environ.get("USHER_DEMO_PASSWORD")
+    password = chosen or (file.read_text().strip() if file.exists() else None)
+    if password is None:
+        password = secrets.token_urlsafe(9)
+        keys.write_private_file(file, password.encode() + b"\n")
+    jane = _add_missing(accounts, passwords, "jane", password, JANE, active=True)
+    credentials = accounts.credentials("jane")
+    if credentials is None or not passwords.verify(password, credentials.password_hash):
+        accounts.set_password(jane.id, passwords.hash(password))
+    return password
+
+
+def _add_missing(
+    accounts: Accounts,
+    passwords: Passwords,
+    name: str,
+    password: str,
+    claims: dict[str, str],
+    *,
+    active: bool,
+) -> Account:
+    there = accounts.by_name(name)
+    if there is not None:
+        return there
+    return accounts.add(
+        NewAccount(
+            name=name, password_hash=passwords.hash(password), claims=claims, active=active
+        )
+    )
+
+
+def _banner(address: str, var: Path, password: str) -> str:
+    return f"""
+  Usher's demo shop   {address}
+
+  sign in as          jane   password  {password}
+  a disabled account  sam    the same password
+
+  Everything is kept in {var}/ : delete it to start afresh.
+  Below is the audit log: a line for each decision. Ctrl-C stops.
+"""
+
+
+def _server(host: str, port: int, workers: int) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface=wsgi",
+        "--factory",
+        f"--host={host}",
+        f"--port={port}",
+        f"--workers={workers}",
+        "--blocking-threads=4",
+        "--no-ws",
+        "--log-level=warning",
+        "flask_usher:create_app",
+    ]
