@@ -9,6 +9,8 @@ from collections.abc import Generator, Iterator
 import pytest
 from parts import PARTS, all_are_required, need
 
+pytest_plugins = ["support.databases"]
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in PARTS:

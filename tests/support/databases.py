@@ -1,0 +1,89 @@
+"""Fixtures: databases of both kinds, empty or with the tables."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from parts import postgresql_programs
+from support.postgresql import PostgresqlServer
+
+from flask_usher import schema
+from flask_usher.database import Database
+
+KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server of the suite's own, for tests marked `postgresql`."""
+    programs = postgresql_programs()
+    assert programs is not None
+    server = PostgresqlServer(programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(params=KINDS)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'usher.db'}"
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    return server.url(server.create_database())
+
+
+@pytest.fixture
+def empty_database(empty_database_url: str) -> Iterator[Database]:
+    """A database without tables, once of each kind."""
+    yield from _opened(empty_database_url)
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database with the tables, once of each kind."""
+    if request.param == "sqlite":
+        file = tmp_path / "usher.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        return f"sqlite:///{file}"
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    return server.url(server.create_database(request.getfixturevalue("postgresql_template")))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with the tables, once of each kind."""
+    yield from _opened(database_url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the tables, to copy."""
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    _upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: PostgresqlServer) -> str:
+    """The name of a PostgreSQL database with the tables, to create others from."""
+    name = postgresql_server.create_database()
+    _upgrade(postgresql_server.url(name))
+    return name
+
+
+def _opened(url: str) -> Iterator[Database]:
+    database = Database(url)
+    yield database
+    database.close()
+
+
+def _upgrade(url: str) -> None:
+    database = Database(url)
+    schema.upgrade(database)
+    database.close()

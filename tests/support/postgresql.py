@@ -1,0 +1,123 @@
+"""A private PostgreSQL server for the suite, on a Unix socket, without any durability."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+USER = "usher"
+START_SECONDS = 30
+CONFIGURATION = """
+listen_addresses = ''
+unix_socket_directories = '{folder}'
+max_connections = 200
+shared_buffers = 32MB
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+"""
+
+
+class PostgresqlServer:
+    """A server whose data live in a folder of its own; `programs` is where `initdb` is."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        # Short, since the path of a socket may have 107 bytes.
+        self._folder = Path(tempfile.mkdtemp(prefix="usher-pg-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+        self._owner: dict[str, Any] = {"cwd": self._folder}
+        if os.geteuid() == 0:
+            owner = _ordinary_user()
+            os.chown(self._folder, owner.pw_uid, owner.pw_gid)
+            self._owner |= {
+                "user": owner.pw_uid,
+                "group": owner.pw_gid,
+                "extra_groups": [],
+            }
+        self._run(
+            "initdb", "-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
+        )
+        with (self._folder / "data/postgresql.conf").open("a") as file:
+            file.write(CONFIGURATION.format(folder=self._folder))
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", "data"],
+                stdout=log,
+                stderr=log,
+                **self._owner,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._execute("SELECT 1")
+            except psycopg.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    told = (self._folder / "log").read_text()
+                    raise RuntimeError(f"PostgreSQL did not start:\n{told}") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop the server at once, as a crash would."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+            self._process = None
+
+    def remove(self) -> None:
+        """Stop the server and delete its data."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def create_database(self, template: str = "template1") -> str:
+        """Create a database and return its name."""
+        self._databases += 1
+        name = f"usher_{self._databases}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def url(self, name: str) -> str:
+        """Return SQLAlchemy's URL of a database."""
+        return f"postgresql+psycopg://{USER}@/{name}?host={self._folder}"
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(
+            host=str(self._folder), user=USER, dbname="postgres", autocommit=True
+        ) as connection:
+            connection.execute(statement.encode())
+
+    def _run(self, program: str, *arguments: str) -> None:
+        result = subprocess.run(
+            [self._programs / program, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            **self._owner,
+        )
+        if result.returncode != 0:
+            raise RuntimeError(f"{program} failed for {getpass.getuser()}:\n{result.stdout}")
+
+
+def _ordinary_user() -> pwd.struct_passwd:
+    # The server refuses to run as root.
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")

@@ -1,0 +1,28 @@
+"""The database: short reads on a held connection, and transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from flask_usher.database import Database
+
+
+def test_row_168_opening_a_new_file_waits_for_the_process_that_is_filling_it(
+    tmp_path: Path,
+) -> None:
+    other = sqlite3.connect(
+        tmp_path / "usher.db", isolation_level=None, check_same_thread=False
+    )
+    other.execute("CREATE TABLE filled (x)")
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.2, other.execute, ["COMMIT"])
+    release.start()
+    database = Database(f"sqlite:///{tmp_path / 'usher.db'}")
+    assert database.first(sa.select(sa.literal(1)), {}) == (1,)
+    database.close()
+    release.join()
+    other.close()
