@@ -8,10 +8,10 @@ import re
 import time
 
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from .errors import TooManyRequests
+from .limit_storage import CounterStorage
 from .settings import LimitSettings
 
 
@@ -23,7 +23,7 @@ class Limit:
         self._name = name
         # Each worker grants its part, rounded up so that no worker refuses everybody.
         self._item: RateLimitItem = RateLimitItemPerSecond(math.ceil(amount / workers), seconds)
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._limiter = FixedWindowRateLimiter(CounterStorage())
 
     def count(self, key: str = "") -> None:
         """Count one; raise `TooManyRequests` when that is over the limit."""
