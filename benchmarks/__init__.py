@@ -1,0 +1,1 @@
+"""What Usher costs, measured on this machine as ratios: `make bench`."""
