@@ -17,7 +17,26 @@ from flask_usher.providers.base import Identity
 ACTIVE_PEOPLE = 200
 SIGNED_IN_SHARE = 10
 """One account in ten has a sign-in."""
-NO_LIMIT = "9999999 per 1 seconds"
+SETTINGS = """
+public_url = "http://127.0.0.1:{port}"
+secret_key = "secret-key"
+
+[token]
+signing_key = "signing-key.pem"
+recipient_key = "recipient-key.pem"
+
+[database]
+url = "sqlite:///usher.db"
+
+[audit]
+file = "audit.log"
+
+[limits]
+tokens_per_person = "9999999 per 1 seconds"
+sign_ins = "9999999 per 1 seconds"
+sign_in_failures_per_account = "9999999 per 1 seconds"
+sign_in_failures_per_address = "9999999 per 1 seconds"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +67,7 @@ def install(folder: Path, port: int, account_count: int) -> Installation:
     recipient_key = keys.generate(folder / "recipient-private-key.pem")
     (folder / "recipient-key.pem").write_text(public_pem(recipient_key.public_key))
     keys.generate_secret(folder / "secret-key")
-    (folder / "usher.toml").write_text(
-        f'public_url = "http://127.0.0.1:{port}"\n'
-        f'secret_key = "secret-key"\n'
-        f'token = {{ signing_key = "signing-key.pem", recipient_key = "recipient-key.pem" }}\n'
-        f'limits = {{ tokens_per_person = "{NO_LIMIT}", sign_ins = "{NO_LIMIT}" }}\n'
-        f'database = {{ url = "sqlite:///usher.db" }}\n'
-        f'audit = {{ file = "audit.log" }}\n'
-    )
+    (folder / "usher.toml").write_text(SETTINGS.format(port=port))
     settings = configuration.load(folder / "usher.toml", environment={})
     cookies = _people(settings, account_count)
     _describe_to_peer(folder, port, settings)
