@@ -1,0 +1,86 @@
+"""What the wheel holds: the package, and nothing else."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from parts import ROOT
+
+BUILD_INPUTS = ("app", "providers", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+KINDS = {".py", ".typed", ".js", ".css", ".html", ".svg"}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel, built from a copy so that the working tree stays as it is."""
+    copy = tmp_path_factory.mktemp("sources")
+    for name in BUILD_INPUTS:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, copy / name)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", str(copy)]
+    subprocess.run(command, check=True, capture_output=True)
+    (built,) = (copy / "dist").glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def content(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def _packaged(folder: str, name: str) -> set[str]:
+    return {
+        f"{name}/{file.relative_to(ROOT / folder)}"
+        for file in (ROOT / folder).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(content: set[str]) -> None:
+    package = {name for name in content if ".dist-info/" not in name}
+    expected = _packaged("app", "flask_usher") | _packaged("providers", "flask_usher/providers")
+    assert package == expected
+    assert {Path(name).suffix for name in package} <= KINDS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "flask_usher/py.typed",
+        "flask_usher/providers/py.typed",
+        "flask_usher/static/usher.js",
+        "flask_usher/templates/usher/sign_in.html",
+        "flask_usher/migrations/env.py",
+    ],
+)
+def test_the_wheel_holds_what_is_not_python_code(content: set[str], name: str) -> None:
+    assert name in content
+
+
+@pytest.mark.parametrize("name", ["app", "providers", "tests", "benchmarks", "wsgi"])
+def test_the_wheel_takes_no_other_name(wheel: Path, name: str) -> None:
+    # -I and -S: neither the working directory nor what is installed here is looked at.
+    program = f"import sys; sys.path.insert(0, {str(wheel)!r}); import {name}"
+    command = [sys.executable, "-I", "-S", "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert f"ModuleNotFoundError: No module named '{name}'" in result.stderr
+
+
+def test_the_wheel_carries_its_licence_and_its_command(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (entry_points,) = (it for it in archive.namelist() if it.endswith("entry_points.txt"))
+        parser = configparser.ConfigParser()
+        parser.read_string(archive.read(entry_points).decode())
+        assert dict(parser["console_scripts"]) == {"usher": "flask_usher.cli:main"}
+        (licence,) = (it for it in archive.namelist() if it.endswith("licenses/LICENSE"))
+        assert archive.read(licence).decode().startswith("MIT License")
