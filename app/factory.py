@@ -26,9 +26,9 @@ def create_app(config: Mapping[str, Any] | Path | str | None = None) -> Flask:
     state: State = app.extensions[EXTENSION]
     if state.settings.sandbox is not None:
         app.add_url_rule("/", "sandbox", _to_sandbox)
-    app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
-        app.wsgi_app, state.settings.proxy.trusted_addresses
-    )
+    trusted = state.settings.proxy.trusted_addresses
+    if trusted:
+        app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
     return app
 
 

@@ -13,7 +13,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import astuple, dataclass
 from enum import Enum
 
 import sqlalchemy as sa
@@ -207,14 +207,20 @@ class SignIns:
 
 
 def _to_json(identity: Identity) -> str:
-    return json.dumps({"version": RECORD_VERSION, **asdict(identity)})
+    return json.dumps([RECORD_VERSION, *astuple(identity)])
 
 
 def _from_json(text: str) -> Identity:
-    record = json.loads(text)
-    if record.pop("version") != RECORD_VERSION:
-        raise ValueError("another version")
-    identity = Identity(**record)
-    if not isinstance(identity.claims, dict) or not isinstance(identity.subject, str):
-        raise TypeError("wrong types")
-    return replace(identity, groups=tuple(identity.groups), amr=tuple(identity.amr))
+    version, provider, subject, signed_in_at, claims, groups, acr, amr, epoch = json.loads(text)
+    if version != RECORD_VERSION or type(subject) is not str or type(claims) is not dict:
+        raise ValueError("another version, or wrong types")
+    return Identity(
+        provider=provider,
+        subject=subject,
+        signed_in_at=signed_in_at,
+        claims=claims,
+        groups=tuple(groups),
+        acr=acr,
+        amr=tuple(amr),
+        epoch=epoch,
+    )

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from ..errors import Code
 from ..policy import Refuse
 from ..state import State
-from .problems import problem_response
+from .problems import problem_response, refusal_of
 from .visits import BODY_LIMIT_BYTES, current_visit
 
-ALLOWED_HEADERS = "Content-Type, X-Usher-Client"
-PREFLIGHT_SECONDS = 600
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+Headers = tuple[tuple[str, str], ...]
+ALWAYS: Headers = (
+    ("X-Content-Type-Options", "nosniff"),
+    # Not no-referrer: with that, browsers send "Origin: null" with the sign-in form.
+    ("Referrer-Policy", "same-origin"),
+    ("Vary", "Origin, Cookie"),
+)
+FOR_PAGES: Headers = (
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+)
+FOR_ORIGINS: Headers = (
+    ("Access-Control-Allow-Credentials", "true"),
+    ("Access-Control-Expose-Headers", "Retry-After"),
+)
+FOR_PREFLIGHTS: Headers = (
+    ("Access-Control-Allow-Credentials", "true"),
+    ("Access-Control-Allow-Methods", "GET, POST"),
+    ("Access-Control-Allow-Headers", "Content-Type, X-Usher-Client"),
+    ("Access-Control-Max-Age", "600"),
+)
 
 
 class Guard:
@@ -32,68 +50,66 @@ class Guard:
 
     def __init__(self, state: State) -> None:
         settings = state.settings
-        self._settings = settings
         self._audit = state.audit
+        self._secure = settings.secure
         self._prefix = settings.url_prefix + "/"
         self._token_path = settings.url_prefix + "/token"
         self._health = settings.url_prefix + "/health/"
         self._static = settings.url_prefix + "/static/"
         self._origins = frozenset({settings.public_url, *settings.allowed_origins})
         self._hosts = frozenset(urlsplit(origin).netloc for origin in self._origins)
+        self._headers = [*ALWAYS]
+        if settings.secure and settings.http.strict_transport_security:
+            self._headers.append(
+                ("Strict-Transport-Security", settings.http.strict_transport_security)
+            )
 
     def install(self, app: Flask) -> None:
         """Put the guard in front of the app's requests and behind its answers."""
-        app.before_request(self.inspect)
-        app.after_request(self.seal)
+        app.before_request(self._inspect_current)
+        app.after_request(self._seal_current)
 
-    def inspect(self) -> Response | None:
-        """Return a refusal or the answer to a preflight; `None` lets the request in."""
-        path = request.path
-        if not path.startswith(self._prefix):
+    def _inspect_current(self) -> Response | None:
+        if not request.path.startswith(self._prefix):
             return None
-        code = self._fault()
+        try:
+            return self._inspect(request._get_current_object())
+        except Exception as error:
+            return problem_response(refusal_of(error))
+
+    def _seal_current(self, response: Response) -> Response:
+        if request.path.startswith(self._prefix):
+            self._seal(request._get_current_object(), response)
+        return response
+
+    def _inspect(self, request: Request) -> Response | None:
+        """Return a refusal or the answer to a preflight; `None` lets the request in."""
+        code = self._fault(request)
         if code is not None:
-            return self._refuse(code)
+            return self._refuse(request, code)
         if request.method == "OPTIONS":
             return _nothing()
         request.max_content_length = BODY_LIMIT_BYTES
         request.max_form_memory_size = BODY_LIMIT_BYTES
         return None
 
-    def seal(self, response: Response) -> Response:
+    def _seal(self, request: Request, response: Response) -> None:
         """Add the security and CORS headers."""
-        if not request.path.startswith(self._prefix):
-            return response
         headers = response.headers
         page = response.mimetype == "text/html"
-        headers["X-Content-Type-Options"] = "nosniff"
-        # Not no-referrer: with that, browsers send "Origin: null" with the sign-in form.
-        headers["Referrer-Policy"] = "same-origin"
-        headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
-        headers.add("Vary", "Origin, Cookie")
+        headers.extend(self._headers)
+        if page:
+            headers.extend(FOR_PAGES)
+        if "Content-Security-Policy" not in headers:
+            headers.add("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
         if not request.path.startswith(self._static):
             headers["Cache-Control"] = "no-store"
-        if page:
-            headers["Cross-Origin-Opener-Policy"] = "same-origin"
-            headers["X-Frame-Options"] = "DENY"
-        if self._settings.secure and self._settings.http.strict_transport_security:
-            headers["Strict-Transport-Security"] = self._settings.http.strict_transport_security
-        self._share(headers)
-        return response
-
-    def _share(self, headers: Any) -> None:
         origin = request.headers.get("Origin")
-        if origin is None or origin not in self._origins:
-            return
-        headers["Access-Control-Allow-Origin"] = origin
-        headers["Access-Control-Allow-Credentials"] = "true"
-        headers["Access-Control-Expose-Headers"] = "Retry-After"
-        if request.method == "OPTIONS":
-            headers["Access-Control-Allow-Methods"] = "GET, POST"
-            headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
-            headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+        if origin is not None and origin in self._origins:
+            headers.add("Access-Control-Allow-Origin", origin)
+            headers.extend(FOR_PREFLIGHTS if request.method == "OPTIONS" else FOR_ORIGINS)
 
-    def _fault(self) -> Code | None:
+    def _fault(self, request: Request) -> Code | None:
         failed = request.routing_exception
         if isinstance(failed, MethodNotAllowed):
             return None if request.method == "OPTIONS" else Code.METHOD_NOT_ALLOWED
@@ -103,23 +119,21 @@ class Guard:
             return None
         if request.host not in self._hosts:
             return Code.HOST_NOT_ALLOWED
-        if self._settings.secure and request.scheme != "https":
+        if self._secure and request.scheme != "https":
             return Code.HTTPS_REQUIRED
-        if request.method == "OPTIONS":
-            return None
-        if request.method == "POST" and self._is_foreign():
+        if request.method == "POST" and self._is_foreign(request):
             return Code.CROSS_ORIGIN
         if (request.content_length or 0) > BODY_LIMIT_BYTES:
             return Code.CONTENT_TOO_LARGE
         return None
 
-    def _is_foreign(self) -> bool:
+    def _is_foreign(self, request: Request) -> bool:
         origin = request.headers.get("Origin")
         if origin is not None:
             return origin not in self._origins
         return request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
 
-    def _refuse(self, code: Code) -> Response:
+    def _refuse(self, request: Request, code: Code) -> Response:
         if request.path == self._token_path:
             self._audit.write("token", code, current_visit())
         response = problem_response(Refuse(code))
