@@ -81,23 +81,23 @@ def five_segments(it: Opened) -> Finding:
 
 def outer_alg(it: Opened) -> Finding:
     """The key is encrypted with RSA-OAEP-256."""
-    return _member(it.outer_header, "alg", "RSA-OAEP-256", it.outer_fault)
+    return _member(it.outer_header, "alg", "RSA-OAEP-256", (False, it.outer_fault))
 
 
 def outer_enc(it: Opened) -> Finding:
     """The content is encrypted with A256GCM."""
-    return _member(it.outer_header, "enc", "A256GCM", it.outer_fault)
+    return _member(it.outer_header, "enc", "A256GCM", (False, it.outer_fault))
 
 
 def outer_cty(it: Opened) -> Finding:
     """A nested token says so (RFC 7519, section 5.2)."""
-    return _member(it.outer_header, "cty", "JWT", it.outer_fault)
+    return _member(it.outer_header, "cty", "JWT", (False, it.outer_fault))
 
 
 def no_zip(it: Opened) -> Finding:
     """Nothing is compressed before encryption (RFC 8725, section 3.6)."""
     if it.outer_header is None:
-        return None, it.outer_fault
+        return False, it.outer_fault
     return "zip" not in it.outer_header, f"zip: {_shown(it.outer_header.get('zip'))}"
 
 
@@ -120,7 +120,8 @@ def inner_jws(it: Opened) -> Finding:
 
 def inner_alg(it: Opened) -> Finding:
     """The claims are signed with RS256, whatever else the header would like."""
-    return _member(it.inner_header, "alg", "RS256", it.inner_fault or UNOPENED[1])
+    unreadable = UNOPENED if it.inner_segments is None else (False, it.inner_fault)
+    return _member(it.inner_header, "alg", "RS256", unreadable)
 
 
 def signature(it: Opened) -> Finding:
@@ -232,10 +233,10 @@ def judge(opened: Opened) -> tuple[Check, ...]:
 
 
 def _member(
-    header: Mapping[str, Any] | None, name: str, expected: str, unreadable: str
+    header: Mapping[str, Any] | None, name: str, expected: str, unreadable: Finding
 ) -> Finding:
     if header is None:
-        return None, unreadable
+        return unreadable
     return header.get(name) == expected, f"{name}: {_shown(header.get(name))}"
 
 
