@@ -46,6 +46,7 @@ class Usher:
     def init_app(self, app: Flask) -> None:
         """Wire everything and register the routes.
 
+        Flask-Login's `current_user` is the visitor, unless the app has a login manager already.
         Raises `SettingsError` with all faults, and `RuntimeError` on a second call for one app.
         """
         if EXTENSION in app.extensions:
@@ -59,10 +60,15 @@ class Usher:
 
             app.register_blueprint(sandbox_blueprint, url_prefix=prefix + "/sandbox")
         Guard(state).install(app)
-        login_manager = LoginManager()
-        login_manager.request_loader(load_visitor)
-        login_manager.login_view = "usher.sign_in_page"
-        login_manager.init_app(app)
+        if not hasattr(app, "login_manager"):
+            _login_manager().init_app(app)
+
+
+def _login_manager() -> LoginManager:
+    manager = LoginManager()
+    manager.request_loader(load_visitor)
+    manager.login_view = "usher.sign_in_page"
+    return manager
 
 
 def build(

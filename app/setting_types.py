@@ -58,7 +58,7 @@ def _path(value: object, info: ValidationInfo) -> Path:
     text = str(value) if isinstance(value, str | Path) else ""
     if not text or not text.isprintable() or "PRIVATE KEY" in text:
         raise fault("the path of a file")
-    return _folder(info) / value
+    return _folder(info) / text
 
 
 def _loaded(load: Callable[[Path], object]) -> BeforeValidator:

@@ -129,7 +129,7 @@ class SignIns:
         row = self._database.first(_find, {"id": sign_in_id})
         if row is None:
             return Absence.NONE
-        encoded, signed_in_at, last_seen_at, expires_at = row
+        encoded, signed_in_at, last_seen_at, expires_at = tuple(row)
         now = self._clock()
         idle_until = last_seen_at + self._idle_seconds
         if now >= min(idle_until, expires_at, signed_in_at + self._absolute_seconds):

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from flask_usher.providers.accounts import Account, Accounts, NewAccount
-from flask_usher.providers.passwords import Passwords
+from flask_usher.providers.passwords import Passwords, prepare
 
 from .. import configuration, keys
 from ..errors import SettingsError
@@ -127,8 +127,10 @@ def _set_up_jane(accounts: Accounts, passwords: Passwords, var: Path) -> str:
         keys.write_private_file(file, password.encode() + b"\n")
     jane = _add_missing(accounts, passwords, "jane", password, JANE, active=True)
     credentials = accounts.credentials("jane")
-    if credentials is None or not passwords.verify(password, credentials.password_hash):
-        accounts.set_password(jane.id, passwords.hash(password))
+    if credentials is None or not passwords.verify(
+        prepare(password), credentials.password_hash
+    ):
+        accounts.set_password(jane.id, passwords.hash(prepare(password)))
     return password
 
 
@@ -146,7 +148,10 @@ def _add_missing(
         return there
     return accounts.add(
         NewAccount(
-            name=name, password_hash=passwords.hash(password), claims=claims, active=active
+            name=name,
+            password_hash=passwords.hash(prepare(password)),
+            claims=claims,
+            active=active,
         )
     )
 

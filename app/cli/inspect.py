@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +51,7 @@ def inspect(
       usher inspect - --recipient-key var/sandbox-recipient-key.pem \\
         --signing-key var/signing-key.pem < token.txt
     """
-    text = click.get_text_stream("stdin").read() if token == "-" else token  # noqa: S105
+    text = sys.stdin.read() if token == "-" else token  # noqa: S105
     inspection = inspect_token(
         text.strip(),
         recipient_key=_private(recipient_key),

@@ -11,7 +11,7 @@ from ..errors import Code
 from ..policy import Refuse
 from ..state import State
 from .problems import problem_response, refusal_of
-from .visits import BODY_LIMIT_BYTES, current_visit
+from .visits import BODY_LIMIT_BYTES, current_request, current_visit
 
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -73,13 +73,13 @@ class Guard:
         if not request.path.startswith(self._prefix):
             return None
         try:
-            return self._inspect(request._get_current_object())
+            return self._inspect(current_request())
         except Exception as error:
             return problem_response(refusal_of(error))
 
     def _seal_current(self, response: Response) -> Response:
         if request.path.startswith(self._prefix):
-            self._seal(request._get_current_object(), response)
+            self._seal(current_request(), response)
         return response
 
     def _inspect(self, request: Request) -> Response | None:

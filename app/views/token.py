@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from flask import Request, Response, request
+from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 
 from ..errors import Code, Rejected, UsherError
@@ -13,7 +13,7 @@ from ..policy import Refuse
 from ..state import current_state
 from .blueprint import blueprint
 from .problems import problem_response, refusal_of
-from .visits import current_credentials, current_visit
+from .visits import current_credentials, current_request, current_visit
 
 CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/ -]{0,63}")
 # The request says nothing in its body, and this is all that may stand for nothing in JSON.
@@ -27,7 +27,7 @@ def token() -> Response:
     state = current_state()
     visit = current_visit()
     try:
-        _check_request(request._get_current_object())
+        _check_request(current_request())
     except UsherError as error:
         state.audit.write("token", error.code, visit)
         raise
