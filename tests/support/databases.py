@@ -1,4 +1,7 @@
-"""Fixtures: databases of both kinds, empty or with the tables."""
+"""Fixtures: databases of both kinds, without any tables or with empty ones.
+
+A test that changes the tables themselves takes an `empty_database`.
+"""
 
 from __future__ import annotations
 
@@ -46,18 +49,21 @@ def empty_database(empty_database_url: str) -> Iterator[Database]:
 
 @pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database with the tables, once of each kind."""
+    """The URL of a database with empty tables, once of each kind."""
     if request.param == "sqlite":
         file = tmp_path / "usher.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), file)
         return f"sqlite:///{file}"
     server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-    return server.url(server.create_database(request.getfixturevalue("postgresql_template")))
+    name: str = request.getfixturevalue("migrated_postgresql_database")
+    # Ten times as fast as a database for each test.
+    server.execute("TRUNCATE usher_accounts, usher_sign_ins", name)
+    return server.url(name)
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A database with the tables, once of each kind."""
+    """A database with empty tables, once of each kind."""
     yield from _opened(database_url)
 
 
@@ -70,8 +76,8 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_server: PostgresqlServer) -> str:
-    """The name of a PostgreSQL database with the tables, to create others from."""
+def migrated_postgresql_database(postgresql_server: PostgresqlServer) -> str:
+    """The name of a PostgreSQL database with the tables."""
     name = postgresql_server.create_database()
     _upgrade(postgresql_server.url(name))
     return name

@@ -64,7 +64,7 @@ class PostgresqlServer:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                self._execute("SELECT 1")
+                self.execute("SELECT 1")
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     told = (self._folder / "log").read_text()
@@ -85,20 +85,21 @@ class PostgresqlServer:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def create_database(self, template: str = "template1") -> str:
+    def create_database(self) -> str:
         """Create a database and return its name."""
         self._databases += 1
         name = f"usher_{self._databases}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name}")
         return name
 
     def url(self, name: str) -> str:
         """Return SQLAlchemy's URL of a database."""
         return f"postgresql+psycopg://{USER}@/{name}?host={self._folder}"
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """Run a statement outside any transaction."""
         with psycopg.connect(
-            host=str(self._folder), user=USER, dbname="postgres", autocommit=True
+            host=str(self._folder), user=USER, dbname=database, autocommit=True
         ) as connection:
             connection.execute(statement.encode())
 
