@@ -34,8 +34,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url: URL = make_url(url)
-        self.engine: Engine = _engine(self.url)
-        self._read_engine: Engine = _engine(self.url, isolation_level="AUTOCOMMIT")
+        self.engine: Engine = _writing_engine(self.url)
+        self._read_engine: Engine = _reading_engine(self.url)
         self._local = threading.local()
 
     def first(
@@ -96,49 +96,45 @@ def _store_errors() -> Iterator[None]:
         raise StoreUnavailable from error
 
 
+def _reading_engine(url: URL) -> Engine:
+    # Every thread may hold a connection for good, so the pool (size 0) has no upper end.
+    return _engine(url, isolation_level="AUTOCOMMIT", pool_size=0)
+
+
+def _writing_engine(url: URL) -> Engine:
+    engine = _engine(url, pool_timeout=POOL_TIMEOUT_SECONDS, pool_pre_ping=True)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "begin", _take_write_lock)
+    return engine
+
+
 def _engine(url: URL, **options: Any) -> Engine:
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, **options)
-    return sa.create_engine(
-        url,
-        pool_timeout=POOL_TIMEOUT_SECONDS,
-        pool_pre_ping=not options,
-        hide_parameters=True,
-        connect_args={
+        arguments: dict[str, object] = {"timeout": BUSY_TIMEOUT_SECONDS}
+    else:
+        arguments = {
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MILLISECONDS}",
-        },
-        **options,
-    )
-
-
-def _sqlite_engine(url: URL, **options: Any) -> Engine:
-    engine = sa.create_engine(
-        url,
-        pool_timeout=POOL_TIMEOUT_SECONDS,
-        hide_parameters=True,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
-        **options,
-    )
-
-    @event.listens_for(engine, "connect")
-    def set_pragmas(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        _use_write_ahead_log(cursor)
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    if not options:
-
-        @event.listens_for(engine, "begin")
-        def take_write_lock(connection: Connection) -> None:
-            # A transaction that reads first and writes later would fail at once, without
-            # waiting for the busy timeout, when another writer came in between.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
+        }
+    engine = sa.create_engine(url, hide_parameters=True, connect_args=arguments, **options)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _set_pragmas)
     return engine
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    _use_write_ahead_log(cursor)
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _take_write_lock(connection: Connection) -> None:
+    # A transaction that reads first and writes later would fail at once, without waiting for
+    # the busy timeout, when another writer came in between.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:

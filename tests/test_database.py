@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from flask_usher.database import Database
+from flask_usher.errors import StoreUnavailable
 
 
 def test_row_168_opening_a_new_file_waits_for_the_process_that_is_filling_it(
@@ -26,3 +27,22 @@ def test_row_168_opening_a_new_file_waits_for_the_process_that_is_filling_it(
     database.close()
     release.join()
     other.close()
+
+
+def test_every_thread_may_hold_a_connection(database: Database) -> None:
+    threads, failures = 24, []
+    all_hold = threading.Barrier(threads)
+
+    def read() -> None:
+        try:
+            database.first(sa.select(sa.literal(1)), {})
+        except StoreUnavailable as error:
+            failures.append(error)
+        all_hold.wait()
+
+    running = [threading.Thread(target=read) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert failures == []
