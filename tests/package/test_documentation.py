@@ -1,0 +1,100 @@
+"""The documentation says everything, and nothing that is not so."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from parts import ROOT
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from flask_usher import PROBLEMS, Code, Settings
+
+DOCS = ROOT / "docs"
+SETTING_ROW = re.compile(r"^\| `([A-Za-z_.]+)` \| ([^|]+) \| ([^|]+) \| [^|]{20,} \|$", re.M)
+LINK = re.compile(r"\]\(([^)#: ]+)(?:#[^)]*)?\)")
+
+NUMBERED_ATTACK = re.compile(r"^\| (\d+) \|", re.M)
+COVERED_ROW = re.compile(r"row[_-]?(\d+)")
+
+
+def _fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        below = list(_models(field.annotation))
+        if below:
+            entry = "NAME." if name == "providers" else ""
+            yield from _fields(below[0], f"{path}{name}.{entry}")
+        else:
+            yield path + name, field
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _models(part)
+
+
+FIELDS = dict(_fields(Settings))
+ROWS = {
+    key: (kind, default)
+    for key, kind, default in SETTING_ROW.findall((DOCS / "settings.md").read_text())
+}
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    assert ROWS.keys() == FIELDS.keys()
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_the_documented_default_is_the_one_in_the_code(key: str) -> None:
+    field, written = FIELDS[key], ROWS[key][1]
+    if field.is_required():
+        assert written == "required"
+        return
+    default = field.get_default(call_default_factory=True)
+    if default is None:
+        assert written == "absent"
+    else:
+        (documented,) = tomllib.loads(f"it = {written.strip('`')}").values()
+        assert type(default)(documented) == default
+
+
+@pytest.mark.parametrize("code", Code, ids=str)
+def test_every_problem_has_its_page(code: Code) -> None:
+    page = (DOCS / "problems" / f"{code}.md").read_text()
+    problem = PROBLEMS[code]
+    assert page.startswith(f"# {code}\n")
+    assert f"**{problem.status.value}** {problem.title}." in page
+    assert "## Who sees it" in page
+    assert "## What to do" in page
+
+
+def test_no_page_tells_of_a_problem_that_is_none() -> None:
+    pages = {path.stem for path in (DOCS / "problems").glob("*.md")} - {"index"}
+    assert pages == {str(code) for code in Code}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_links_lead_somewhere(page: Any) -> None:
+    targets = LINK.findall(page.read_text())
+    assert [it for it in targets if not (page.parent / it).exists()] == []
+
+
+def test_every_numbered_attack_has_a_test_and_no_test_a_number_of_its_own() -> None:
+    told = set(map(int, NUMBERED_ATTACK.findall((DOCS / "threat-model.md").read_text())))
+    tested = {
+        int(number)
+        for path in (ROOT / "tests").rglob("*.py")
+        for number in COVERED_ROW.findall(path.read_text())
+    }
+    assert tested == told
