@@ -5,16 +5,17 @@ the rest of Usher. There are small contracts for the ways in which people sign i
 implements exactly one of them:
 
 * `FormProvider`: the visitor fills in a form (local accounts).
+* `RedirectProvider`: the visitor is sent elsewhere and comes back (OpenID Connect).
+* `RequestProvider`: every request says by itself who is asking (bearer tokens, a host app).
 
-Further contracts (a redirect to an OpenID provider, a bearer token in the request) stand
-beside it, each on its own; there are no capability flags.
+There are no capability flags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,61 @@ class ProviderUnavailable(Exception):
     """The provider could not answer; trying again later may help."""
 
 
+class CredentialsRefused(Exception):
+    """What a request showed is no proof. `error` is one of RFC 6750, section 3.1.
+
+    `reason` (kebab-case) is for the operator's audit line.
+    """
+
+    def __init__(
+        self,
+        error: Literal["invalid_request", "invalid_token", "insufficient_scope"],
+        reason: str,
+    ) -> None:
+        super().__init__(reason)
+        self.error = error
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Where the browser goes, and what is needed to recognise its return.
+
+    `secrets` are short strings that the views keep for this one attempt, out of everybody's
+    sight, and give back to `complete`.
+    """
+
+    url: str
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A sign-in that a redirect provider has finished.
+
+    `sid` and `id_token` are the provider's own names for its session, kept with the sign-in
+    record for logging out; `None` where the provider has none.
+    """
+
+    identity: Identity
+    sid: str | None = None
+    id_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutNotice:
+    """What a provider says has ended: all of `subject`'s sign-ins, or the one named `sid`.
+
+    `token_id` is unique for each notice of one provider. Times are in seconds since the epoch.
+    """
+
+    subject: str | None
+    sid: str | None
+    token_id: str
+    issued_at: float
+    expires_at: float
+
+
 class Provider(Protocol):
     """What all the contracts have in common."""
 
@@ -82,4 +138,48 @@ class FormProvider(Provider, Protocol):
 
         Two spellings of one account have one key, and so has every spelling that can be no
         account at all. Never raises.
+        """
+
+
+@runtime_checkable
+class RedirectProvider(Provider, Protocol):
+    """A provider that the browser is sent to and comes back from."""
+
+    def begin(self, *, redirect_uri: str, silent: bool = False) -> Challenge:
+        """Start one attempt. `silent` asks the provider not to show anything.
+
+        Raises `ProviderUnavailable`.
+        """
+
+    def complete(
+        self,
+        query: Mapping[str, Sequence[str]],
+        secrets: Mapping[str, str],
+        *,
+        redirect_uri: str,
+    ) -> Completion:
+        """Finish the attempt that `secrets` belong to, with the query of the way back.
+
+        Raises `SignInFailed` or `ProviderUnavailable`.
+        """
+
+    def logout_url(self, *, id_token: str | None, return_to: str) -> str | None:
+        """Return where to send the browser to end the provider's own session, if anywhere."""
+
+    def logout_notice(self, logout_token: str) -> LogoutNotice:
+        """Verify what the provider posts to the back channel.
+
+        Raises `CredentialsRefused` or `ProviderUnavailable`.
+        """
+
+
+@runtime_checkable
+class RequestProvider(Provider, Protocol):
+    """A provider for callers without a sign-in of ours: each request proves who is asking."""
+
+    def identify(self, headers: Mapping[str, Sequence[str]]) -> Identity | None:
+        """Return who the request is from, `None` when it does not claim to be from anybody.
+
+        `headers` have names in lower case, each with every value that was sent. Raises
+        `CredentialsRefused` or `ProviderUnavailable`.
         """
