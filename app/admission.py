@@ -8,20 +8,18 @@ learns of it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask_usher.providers.base import Identity, Provider, ProviderUnavailable
+from flask_usher.providers.base import Identity, Provider
 
 from .audit import AuditLog, Visit
-from .errors import RETRY_AFTER_FAULT_SECONDS, Code, UsherError
+from .errors import Code
 from .limits import Limit
 from .minter import Minter, Token
 from .policy import Decision, Facts, Issue, Policy, Refuse
+from .refusals import refusal_of
 from .sign_ins import Absence, SignIn, SignIns
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +54,8 @@ class Admission:
             decision = self.policy.decide(Facts(sign_in, identity))
             if isinstance(decision, Issue):
                 token = self.minter.mint(decision)
-        except UsherError as error:
-            decision = Refuse(error.code, retry_after=error.retry_after)
-        except ProviderUnavailable:
-            decision = Refuse(Code.PROVIDER_UNAVAILABLE, retry_after=RETRY_AFTER_FAULT_SECONDS)
-        except Exception:
-            logger.exception("no token, because of an unforeseen error (%s)", visit.support_id)
-            decision = Refuse(Code.INTERNAL_ERROR)
+        except Exception as error:
+            decision = refusal_of(error, visit.support_id)
         return self._record(visit, identity, decision, token)
 
     def recognise(self, credentials: Credentials) -> tuple[SignIn | Absence, Identity | None]:

@@ -9,7 +9,9 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +38,8 @@ class AuditLog:
     """Appends lines to a file, or to an open descriptor such as that of the standard output.
 
     Each line is one `write` on a descriptor opened for appending, so that the lines of several
-    workers do not mix. `clock` gives seconds since the epoch.
+    workers do not mix. A file that was moved away or removed is made again, so that it can be
+    rotated without a word to the service. `clock` gives seconds since the epoch.
     """
 
     def __init__(self, file: Path | int, secret: Secret, clock: Callable[[], float]) -> None:
@@ -44,6 +47,8 @@ class AuditLog:
         self._key = secret.derive("usher audit subject")
         self._clock = clock
         self._descriptor: int | None = None
+        self._cut_short = False
+        self._lock = threading.Lock()
 
     def write(
         self,
@@ -94,23 +99,45 @@ class AuditLog:
 
     def check(self) -> None:
         """Raise `AuditUnavailable` if lines could not be written now."""
-        try:
-            self._open()
-        except OSError as error:
-            raise AuditUnavailable from error
+        with self._available():
+            self._opened()
 
     def _append(self, line: bytes) -> None:
-        try:
-            if os.write(self._open(), line) != len(line):
+        with self._available():
+            # What is left of a line that was cut short must not spoil this one.
+            text = b"\n" + line if self._cut_short else line
+            if os.write(self._opened(), text) < len(text):
+                self._cut_short = True
                 raise OSError("short write")
-        except OSError as error:
-            self._descriptor = None
-            raise AuditUnavailable from error
+            self._cut_short = False
 
-    def _open(self) -> int:
+    @contextmanager
+    def _available(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except OSError as error:
+                self._close()
+                raise AuditUnavailable from error
+
+    def _opened(self) -> int:
         if isinstance(self._file, int):
             return self._file
-        if self._descriptor is None:
+        descriptor = self._descriptor
+        if descriptor is None or not _is_at(self._file, descriptor):
+            self._close()
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-            self._descriptor = os.open(self._file, flags, 0o600)
-        return self._descriptor
+            descriptor = self._descriptor = os.open(self._file, flags, 0o600)
+        return descriptor
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _is_at(file: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(file), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask_usher.providers.base import (
-    FormProvider,
-    Identity,
-    ProviderUnavailable,
-    SignInFailed,
-)
+from flask_usher.providers.base import FormProvider, Identity, SignInFailed
 
 from .audit import AuditLog, Visit
-from .errors import Code, Rejected, UsherError
+from .errors import Code, UsherError
 from .limits import Limits, address_key
+from .policy import Refuse
+from .refusals import refusal_of
 from .sign_ins import SignIns
 
 
@@ -27,40 +24,45 @@ class Authentication:
     limits: Limits
     audit: AuditLog
 
-    def sign_in(self, form: Mapping[str, str], old_cookie: str | None, visit: Visit) -> str:
-        """Sign in whoever filled in the form; return the value of their new cookie.
+    def sign_in(
+        self, form: Mapping[str, str], old_cookie: str | None, visit: Visit
+    ) -> str | Refuse:
+        """Sign in whoever filled in the form: return the value of their new cookie.
 
-        The sign-in of `old_cookie` ends. Raises `Rejected` with `sign-in-failed`, which never
-        says whether the name or the password was wrong, and other `UsherError`.
+        The sign-in of `old_cookie` ends. The refusal `sign-in-failed` never says outside
+        whether the name or the password was wrong. Raises `AuditUnavailable`.
         """
         account = self.provider.account_key(form)
-        identity = None
         try:
             identity = self._prove(form, account, visit)
             cookie = self.sign_ins.create(identity)
             self.sign_ins.end(old_cookie)
         except SignInFailed as failure:
-            code = Code.SIGN_IN_FAILED
-            self.audit.write("sign-in", code, visit, account=account, reason=failure.reason)
-            raise Rejected(code) from failure
-        except ProviderUnavailable as error:
-            code = Code.PROVIDER_UNAVAILABLE
-            self.audit.write("sign-in", code, visit, account=account)
-            raise Rejected(code) from error
+            refusal = Refuse(Code.SIGN_IN_FAILED, failure.reason)
+        except Exception as error:
+            refusal = refusal_of(error, visit.support_id)
+        else:
+            self._record(identity, account, cookie, visit)
+            return cookie
+        self.audit.write("sign-in", refusal.code, visit, account=account, reason=refusal.reason)
+        return refusal
+
+    def sign_out(self, cookie: str | None, visit: Visit) -> None:
+        """End the sign-in of this cookie, if there is one."""
+        try:
+            ended = self.sign_ins.end(cookie)
         except UsherError as error:
-            self.audit.write("sign-in", error.code, visit, account=account)
+            self.audit.write("sign-out", error.code, visit)
             raise
+        if ended:
+            self.audit.write("sign-out", "signed-out", visit)
+
+    def _record(self, identity: Identity, account: str, cookie: str, visit: Visit) -> None:
         try:
             self.audit.write("sign-in", "signed-in", visit, identity=identity, account=account)
         except UsherError:
             self.sign_ins.end(cookie)
             raise
-        return cookie
-
-    def sign_out(self, cookie: str | None, visit: Visit) -> None:
-        """End the sign-in of this cookie, if there is one."""
-        if self.sign_ins.end(cookie):
-            self.audit.write("sign-out", "signed-out", visit)
 
     def _prove(self, form: Mapping[str, str], account: str, visit: Visit) -> Identity:
         address = address_key(visit.address)

@@ -7,7 +7,6 @@ value is taken as a string.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -21,12 +20,35 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import Fault, SettingsError
+from .setting_types import HIDDEN_FAULT, UNKNOWN_KEY, suggestion
 from .settings import Settings
 
 ENVIRONMENT_PREFIX = "USHER__"
 FILE_VARIABLE = "USHER_SETTINGS"
 DEFAULT_FILE = "usher.toml"
 LONGEST_VALUE_SHOWN = 60
+KEY_OF_TABLE = "[key]"
+FOUND = {
+    "missing": "nothing",
+    "extra_forbidden": "an unknown key",
+    "invalid_key": "an unknown key",
+    UNKNOWN_KEY: "an unknown key",
+    HIDDEN_FAULT: "a value that is not shown, as it may hold a secret",
+}
+"""What is told instead of the value."""
+EXPECTED = {
+    "missing": "a value: this key is required",
+    "invalid_key": "keys that are strings",
+    "string_type": "a string",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "frozen_set_type": "a list",
+    "dict_type": "a table",
+    "mapping_type": "a table",
+    "model_type": "a table",
+}
+"""Our words for what pydantic expects."""
 
 
 def load(
@@ -48,7 +70,8 @@ def load(
     try:
         return Settings.model_validate(values, context={"folder": folder})
     except ValidationError as error:
-        raise SettingsError(tuple(_fault(details) for details in error.errors())) from None
+        faults = tuple(_fault(details, environment) for details in error.errors())
+        raise SettingsError(faults) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -62,6 +85,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError((Fault(str(path), found, "TOML"),)) from None
     except UnicodeDecodeError:
         raise SettingsError((Fault(str(path), "bytes that are not UTF-8", "TOML"),)) from None
+    except RecursionError:
+        found = "too many tables or lists in one another"
+        raise SettingsError((Fault(str(path), found, "TOML"),)) from None
     except OSError as error:
         found = "no file" if isinstance(error, FileNotFoundError) else "no readable file"
         expected = f"the settings; {FILE_VARIABLE} names another file"
@@ -106,35 +132,43 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any]) -> None:
             values[key] = override
 
 
-def _fault(details: ErrorDetails) -> Fault:
-    location = [str(part) for part in details["loc"]]
-    path = ".".join(location)
-    match details["type"]:
-        case "missing":
-            return Fault(path, "nothing", "a value: this key is required")
-        case "extra_forbidden":
-            return Fault(path, "an unknown key", _suggestion(details["loc"]))
-        case "usher":
-            return Fault(path, _shown(path, details["msg"], details["input"]), details["msg"])
-        case _:
-            expected = details["msg"].removeprefix("Input should be ")
-            return Fault(path, _shown(path, expected, details["input"]), expected)
+def _fault(details: ErrorDetails, environment: Mapping[str, str]) -> Fault:
+    location = [str(part) for part in details["loc"] if part != KEY_OF_TABLE]
+    found, expected = _found(details), _expected(details)
+    variable = _variable(location, environment)
+    return Fault(".".join(location), f"{found} in {variable}" if variable else found, expected)
 
 
-def _shown(path: str, expected: str, value: object) -> str:
-    if path == "database.url" or "the secret itself" in expected:
-        return "a value that is not shown, as it may hold a secret"
+def _found(details: ErrorDetails) -> str:
+    value = details["input"]
+    if details["type"] in FOUND:
+        return FOUND[details["type"]]
     if isinstance(value, str | int | float | bool | None | Path):
         text = repr(str(value) if isinstance(value, Path) else value)
-        short = len(text) <= LONGEST_VALUE_SHOWN and "PRIVATE KEY" not in text
+        short = len(text) <= LONGEST_VALUE_SHOWN
         return text if short else f"a value of {len(text)} characters"
     return "a table" if isinstance(value, Mapping) else f"a {type(value).__name__}"
 
 
-def _suggestion(location: tuple[int | str, ...]) -> str:
-    known = sorted(_keys_of_table(location[:-1]))
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"{close[0]!r}?" if close else f"one of {', '.join(known)}"
+def _expected(details: ErrorDetails) -> str:
+    kind, location = details["type"], details["loc"]
+    if kind == "extra_forbidden":
+        return suggestion(str(location[-1]), _keys_of_table(location[:-1]))
+    words = details["msg"].removeprefix("Input should be ").removeprefix("String should have ")
+    return EXPECTED.get(kind, words)
+
+
+def _variable(location: list[str], environment: Mapping[str, str]) -> str | None:
+    """Return the variable that this value comes from, if there is one."""
+    name = ENVIRONMENT_PREFIX + "__".join(location).upper()
+    for variable in environment:
+        if variable.startswith(ENVIRONMENT_PREFIX) and (
+            variable == name
+            or name.startswith(variable + "__")
+            or variable.startswith(name + "__")
+        ):
+            return variable
+    return None
 
 
 def _keys_of_table(location: tuple[int | str, ...]) -> set[str]:

@@ -35,11 +35,19 @@ class Usher:
     """Puts Usher on a Flask app.
 
     The settings come from `app.config["USHER"]` (a mapping, or the path of a TOML file), else
-    from the file that `USHER_SETTINGS` names. `rules` are policy rules of the app's own.
+    from the file that `USHER_SETTINGS` names. `rules` are policy rules of the app's own;
+    `clock` gives seconds since the epoch.
     """
 
-    def __init__(self, app: Flask | None = None, *, rules: tuple[Rule, ...] = ()) -> None:
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        rules: tuple[Rule, ...] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._rules = rules
+        self._clock = clock
         if app is not None:
             self.init_app(app)
 
@@ -51,7 +59,8 @@ class Usher:
         """
         if EXTENSION in app.extensions:
             raise RuntimeError("Usher is already on this app")
-        state = build(configuration.load(app.config.get("USHER")), rules=self._rules)
+        settings = configuration.load(app.config.get("USHER"))
+        state = build(settings, clock=self._clock, rules=self._rules)
         app.extensions[EXTENSION] = state
         prefix = state.settings.url_prefix
         app.register_blueprint(blueprint, url_prefix=prefix)
@@ -86,7 +95,7 @@ def build(
     token = settings.token
     database = Database(settings.database.url)
     audit = AuditLog(settings.audit.file or console, settings.secret_key, clock)
-    limits = Limits(settings.limits)
+    limits = Limits(settings.limits, clock)
     sign_ins = SignIns(
         database,
         settings.secret_key,

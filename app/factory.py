@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,20 @@ from .proxies import TrustedProxies
 from .state import EXTENSION, State
 
 
-def create_app(config: Mapping[str, Any] | Path | str | None = None) -> Flask:
+def create_app(
+    config: Mapping[str, Any] | Path | str | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> Flask:
     """Return the service as a WSGI app.
 
     `config` is what `app.config["USHER"]` takes: a mapping, or the path of a TOML file; when
-    absent, the file that `USHER_SETTINGS` names, else `usher.toml`. Raises `SettingsError`.
+    absent, the file that `USHER_SETTINGS` names, else `usher.toml`. `clock` gives seconds since
+    the epoch. Raises `SettingsError`.
     """
     app = Flask("flask_usher", static_folder=None)
     app.config["USHER"] = config
-    Usher(app)
+    Usher(app, clock=clock)
     state: State = app.extensions[EXTENSION]
     if state.settings.sandbox is not None:
         app.add_url_rule("/", "sandbox", _to_sandbox)

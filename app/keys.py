@@ -175,32 +175,33 @@ def iadvize_production() -> PublicKey:
     return _public_from_der(IADVIZE_PRODUCTION, _IADVIZE_PRODUCTION_SPKI)
 
 
-def load_recipient_key(given: str, folder: Path) -> PublicKey:
-    """Load iAdvize's public key: a preset's name, a base64 SPKI, or the path of a PEM file.
+def is_key_itself(text: str) -> bool:
+    """Tell whether this is a key, base64 or PEM, rather than the path of one."""
+    return text.startswith("MII") or "-----BEGIN" in text
 
-    A relative path counts from `folder`.
-    """
-    if given == IADVIZE_PRODUCTION:
-        return iadvize_production()
-    if given.startswith("MII"):
-        return _public_from_der("the base64 key", given)
-    path = folder / given
-    content = _read_file(path)
+
+def load_public_key(path: Path) -> PublicKey:
+    """Load and check an RSA public key from a file: PEM, or base64 as iAdvize prints it."""
+    return parse_public_key(str(path), _read_file(path))
+
+
+def parse_public_key(source: str, content: bytes) -> PublicKey:
+    """Return the RSA public key in `content`: PEM, or base64 as iAdvize prints it."""
     if b"PRIVATE KEY" in content:
         raise KeyFault(
-            str(path),
+            source,
             "holds a private key where iAdvize's public key belongs",
             f'Use the preset "{IADVIZE_PRODUCTION}" or the public key that iAdvize gave you',
         )
     if b"-----BEGIN" not in content:
-        return _public_from_der(str(path), content.decode("ascii", "replace"))
+        return _public_from_der(source, content.decode("ascii", "replace"))
     try:
         key = load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFault(
-            str(path), "is damaged or not a public key", "Fetch it from iAdvize again"
+            source, "is damaged or not a public key", "Fetch it from iAdvize again"
         ) from error
-    return _checked_public(str(path), key)
+    return _checked_public(source, key)
 
 
 def load_secret(path: Path) -> Secret:

@@ -7,7 +7,7 @@ counters, which costs more than signing a token does. This one drops them as it 
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Callable
 
 from limits.storage import Storage
 
@@ -15,13 +15,19 @@ SMALLEST_SWEEP = 1024
 
 
 class CounterStorage(Storage):
-    """Counters of one process, each with the time at which it expires."""
+    """Counters of one process, each with its end. `clock` gives seconds since the epoch.
+
+    A counter that would last longer than its window from now was begun before the clock was
+    set back. It has expired too, or whoever is locked out would stay so for longer.
+    """
 
     STORAGE_SCHEME = None
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
-        self._counters: dict[str, tuple[int, float]] = {}
+        self._clock = clock
+        # The count, when it expires, and the seconds that it lives for.
+        self._counters: dict[str, tuple[int, float, int]] = {}
         self._sweep_at = SMALLEST_SWEEP
         self._lock = threading.Lock()
 
@@ -32,26 +38,26 @@ class CounterStorage(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add to a counter, which lives for `expiry` seconds from its first use."""
-        now = time.time()
         with self._lock:
-            count, expires_at = self._counters.get(key, (0, 0.0))
-            if expires_at <= now:
-                count, expires_at = 0, now + expiry
-            self._counters[key] = (count + amount, expires_at)
+            now = self._clock()
+            count, expires_at, _ = self._live(key, now) or (0, now + expiry, expiry)
+            self._counters[key] = (count + amount, expires_at, expiry)
             if len(self._counters) >= self._sweep_at:
                 self._sweep(now)
         return count + amount
 
     def get(self, key: str) -> int:
         """Return a counter, 0 when it has expired."""
-        count, expires_at = self._counters.get(key, (0, 0.0))
-        return count if expires_at > time.time() else 0
+        with self._lock:
+            live = self._live(key, self._clock())
+        return live[0] if live else 0
 
     def get_expiry(self, key: str) -> float:
         """Return when a counter expires, in seconds since the epoch."""
-        now = time.time()
-        _, expires_at = self._counters.get(key, (0, now))
-        return max(expires_at, now)
+        with self._lock:
+            now = self._clock()
+            live = self._live(key, now)
+        return live[1] if live else now
 
     def check(self) -> bool:
         """Tell that memory is there."""
@@ -69,8 +75,12 @@ class CounterStorage(Storage):
         with self._lock:
             self._counters.pop(key, None)
 
+    def _live(self, key: str, now: float) -> tuple[int, float, int] | None:
+        counter = self._counters.get(key)
+        if counter is None or not now < counter[1] <= now + counter[2]:
+            return None
+        return counter
+
     def _sweep(self, now: float) -> None:
-        self._counters = {
-            key: counter for key, counter in self._counters.items() if counter[1] > now
-        }
+        self._counters = {key: live for key in self._counters if (live := self._live(key, now))}
         self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._counters))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-import time
+from collections.abc import Callable
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.strategies import FixedWindowRateLimiter
@@ -18,12 +18,13 @@ from .settings import LimitSettings
 class Limit:
     """One limit, counted in this process for each key."""
 
-    def __init__(self, name: str, rate: str, workers: int) -> None:
+    def __init__(self, name: str, rate: str, workers: int, clock: Callable[[], float]) -> None:
         amount, seconds = map(int, re.findall(r"\d+", rate))
         self._name = name
         # Each worker grants its part, rounded up so that no worker refuses everybody.
         self._item: RateLimitItem = RateLimitItemPerSecond(math.ceil(amount / workers), seconds)
-        self._limiter = FixedWindowRateLimiter(CounterStorage())
+        self._limiter = FixedWindowRateLimiter(CounterStorage(clock))
+        self._clock = clock
 
     def count(self, key: str = "") -> None:
         """Count one; raise `TooManyRequests` when that is over the limit."""
@@ -41,22 +42,20 @@ class Limit:
 
     def _exceeded(self, key: str) -> TooManyRequests:
         reset_at = self._limiter.get_window_stats(self._item, self._name, key).reset_time
-        return TooManyRequests(max(1, math.ceil(reset_at - time.time())))
+        return TooManyRequests(max(1, math.ceil(reset_at - self._clock())))
 
 
 class Limits:
     """All limits of one installation."""
 
-    def __init__(self, settings: LimitSettings) -> None:
-        workers = settings.workers
-        self.tokens_per_person = Limit("tokens", settings.tokens_per_person, workers)
-        self.sign_ins = Limit("sign-ins", settings.sign_ins, workers)
-        self.failures_per_account = Limit(
-            "account", settings.sign_in_failures_per_account, workers
-        )
-        self.failures_per_address = Limit(
-            "address", settings.sign_in_failures_per_address, workers
-        )
+    def __init__(self, settings: LimitSettings, clock: Callable[[], float]) -> None:
+        def limit(name: str, rate: str) -> Limit:
+            return Limit(name, rate, settings.workers, clock)
+
+        self.tokens_per_person = limit("tokens", settings.tokens_per_person)
+        self.sign_ins = limit("sign-ins", settings.sign_ins)
+        self.failures_per_account = limit("account", settings.sign_in_failures_per_account)
+        self.failures_per_address = limit("address", settings.sign_in_failures_per_address)
 
 
 def address_key(address: str) -> str:

@@ -2,27 +2,69 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from . import keys
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-_SECRET_ITSELF = re.compile(r"[A-Za-z0-9_=+-]{20,}")
 DEFAULT_PORTS = {"http": 80, "https": 443}
+WIDEST_PREFIX = 8
+FAULT, HIDDEN_FAULT, UNKNOWN_KEY = "usher", "usher_hidden", "usher_unknown_key"
+
+_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|[0-9a-f]*:[0-9a-f:.]*")
+_SECRET_ITSELF = re.compile(r"[A-Za-z0-9_=+/-]{20,}")
 
 
 def fault(expected: str) -> PydanticCustomError:
     """Return the error for a value; `expected` completes the sentence "expected …"."""
-    return PydanticCustomError("usher", "{expected}", {"expected": expected})
+    return PydanticCustomError(FAULT, "{expected}", {"expected": expected})
+
+
+def hidden_fault(expected: str) -> PydanticCustomError:
+    """Return the error for a value that may hold a secret, and must not be shown."""
+    return PydanticCustomError(HIDDEN_FAULT, "{expected}", {"expected": expected})
+
+
+def suggestion(given: str, known: Collection[str]) -> str:
+    """Return what may have been meant by an unknown key."""
+    known = sorted(map(str, known))
+    close = difflib.get_close_matches(given, known, n=1)
+    return f"{close[0]!r}?" if close else f"one of {', '.join(known)}"
+
+
+def key_among(known: Collection[str]) -> AfterValidator:
+    """Return the check that a key of a table is one of these."""
+
+    def validate(key: str) -> str:
+        if key not in known:
+            meant = suggestion(key, known)
+            raise PydanticCustomError(UNKNOWN_KEY, "{expected}", {"expected": meant})
+        return key
+
+    return AfterValidator(validate)
+
+
+def text_like(pattern: str, expected: str) -> AfterValidator:
+    """Return the check that the whole of a text matches `pattern`."""
+
+    def validate(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise fault(expected)
+        return text
+
+    return AfterValidator(validate)
 
 
 def is_loopback(origin: str) -> bool:
@@ -42,8 +84,8 @@ def _origin(value: object) -> str:
     rebuilt = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}"
     if port is not None and port != DEFAULT_PORTS.get(parts.scheme):
         rebuilt += f":{port}"
-    well_formed = parts.scheme in DEFAULT_PORTS and re.fullmatch(r"[a-z0-9.:-]+", host)
-    if value != rebuilt or not well_formed or host.endswith("."):
+    well_formed = parts.scheme in DEFAULT_PORTS and _HOST.fullmatch(host) and port != 0
+    if value != rebuilt or not well_formed:
         raise fault(expected)
     if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
         raise fault("https: plain http is for loopback addresses only")
@@ -56,18 +98,26 @@ def _folder(info: ValidationInfo) -> Path:
 
 def _path(value: object, info: ValidationInfo) -> Path:
     text = str(value) if isinstance(value, str | Path) else ""
-    if not text or not text.isprintable() or "PRIVATE KEY" in text:
+    if not text:
         raise fault("the path of a file")
+    if not text.isprintable() or "PRIVATE KEY" in text:
+        raise hidden_fault("the path of a file, not what is in it")
     return _folder(info) / text
+
+
+def _path_of_secret(value: object, info: ValidationInfo) -> Path:
+    path = _path(value, info)
+    # Random text names no file, nor a folder that is there.
+    in_folder = "/" in str(value) and path.parent.name != "" and os.path.isdir(path.parent)
+    if _SECRET_ITSELF.fullmatch(str(value)) and not in_folder and not os.path.exists(path):
+        raise hidden_fault("the path of a file that exists, not the secret itself")
+    return path
 
 
 def _loaded(load: Callable[[Path], object]) -> BeforeValidator:
     def validate(value: object, info: ValidationInfo) -> object:
-        path = _path(value, info)
-        if _SECRET_ITSELF.fullmatch(str(value)) and not path.exists():
-            raise fault("the path of a file that holds the secret, not the secret itself")
         try:
-            return load(path)
+            return load(_path_of_secret(value, info))
         except keys.KeyFault as error:
             raise fault(f"a usable file. {error}") from error
 
@@ -77,20 +127,26 @@ def _loaded(load: Callable[[Path], object]) -> BeforeValidator:
 def _recipient_key(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str) or not value:
         raise fault(f'"{keys.IADVIZE_PRODUCTION}", a base64 key, or the path of a PEM file')
+    if value == keys.IADVIZE_PRODUCTION:
+        return keys.iadvize_production()
+    is_key_itself = keys.is_key_itself(value)
     try:
-        return keys.load_recipient_key(value, _folder(info))
+        if is_key_itself:
+            return keys.parse_public_key("the key itself", value.encode())
+        return keys.load_public_key(_path_of_secret(value, info))
     except keys.KeyFault as error:
-        raise fault(f"iAdvize's public key. {error}") from error
+        fault_of = hidden_fault if is_key_itself else fault
+        raise fault_of(f"iAdvize's public key. {error}") from error
 
 
 def _database_url(value: object, info: ValidationInfo) -> str:
     expected = "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
     try:
         url = sa.make_url(value if isinstance(value, str) else "")
-    except sa.exc.ArgumentError:
-        raise fault(expected) from None
+    except (sa.exc.ArgumentError, ValueError):
+        raise hidden_fault(expected) from None
     if url.drivername not in {"sqlite", "postgresql+psycopg"}:
-        raise fault(expected)
+        raise hidden_fault(expected)
     if url.drivername == "sqlite":
         if not url.database or url.database == ":memory:":
             raise fault("sqlite:///FILE: a database in memory is another one in each worker")
@@ -103,13 +159,13 @@ def _network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         network = ipaddress.ip_network(value if isinstance(value, str) else "")
     except ValueError:
         raise fault("an address or network such as 127.0.0.1 or 10.1.0.0/16") from None
-    if network.prefixlen == 0:
-        raise fault("the proxies' own addresses, not every address there is")
+    if network.prefixlen < WIDEST_PREFIX:
+        raise fault("the proxies' own addresses, not half of all that there are")
     return network
 
 
 def _audit_file(value: object, info: ValidationInfo) -> Path | None:
-    return None if value in {None, "stdout"} else _path(value, info)
+    return None if value is None or value == "stdout" else _path(value, info)
 
 
 def _rate(value: object) -> str:

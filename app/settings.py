@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -35,6 +37,8 @@ from .setting_types import (
     SecretFile,
     fault,
     is_loopback,
+    key_among,
+    text_like,
 )
 
 # OpenID Connect Core 5.1: none of these is bound to a person for good.
@@ -71,7 +75,21 @@ VISITOR_DATA_FIELDS = (
     "phoneNumber",
     "zipCode",
 )
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Frozen = Annotated[Mapping[Key, Value], AfterValidator(MappingProxyType)]
+
 Activation = Literal["none", "anonymous"]
+ProblemCode = Annotated[str, key_among(PROBLEMS)]
+VisitorDataField = Annotated[str, key_among(VISITOR_DATA_FIELDS)]
+ClaimName = Annotated[str, Field(min_length=1)]
+ProviderName = Annotated[
+    str, text_like(r"[a-z0-9-]{1,64}", "a provider's name of a-z, 0-9 and -, at most 64")
+]
+Url = Annotated[
+    str, text_like(r"https?://[!-~]{1,240}", "an http or https URL of at most 240 characters")
+]
+HeaderValue = Annotated[str, text_like(r"[ -~]*", "a header's value: one line of plain ASCII")]
 Seconds = Annotated[StrictInt, Field(ge=1, le=30 * 24 * 3600)]
 
 
@@ -84,7 +102,7 @@ class _Table(BaseModel):
 class TokenSettings(_Table):
     """`[token]`: what is in a token, and with which keys it is made."""
 
-    issuer: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    issuer: Url | None = None
     """The `iss` claim, the brand's URL; `public_url` when absent."""
     signing_key: PrivateKeyFile
     """Path of the brand's RSA private key (PEM)."""
@@ -100,7 +118,7 @@ class TokenSettings(_Table):
     """Accept for `user_id` a claim that may change or pass to another person."""
     pairwise_key: SecretFile | None = None
     """Path of the secret for `pairwise`, which may never change."""
-    visitor_data: Mapping[str, str] = Field(default_factory=dict)
+    visitor_data: Frozen[VisitorDataField, ClaimName] = Field(default_factory=dict)
     """Which of iAdvize's eight fields are sent, each with the claim that it comes from."""
     optional_claims: frozenset[Literal["iat", "jti", "kid"]] = frozenset()
     """What is added beyond the claims that iAdvize documents."""
@@ -137,7 +155,7 @@ class TokenSettings(_Table):
     @classmethod
     def _covers_mutable_claims(cls, value: bool, info: ValidationInfo) -> bool:
         claim = info.data.get("user_id", "").removeprefix("claim:")
-        if claim in MUTABLE_CLAIMS and not value:
+        if claim.lower() in MUTABLE_CLAIMS and not value:
             raise fault(
                 f"token.user_id to name a claim that never changes and never passes to another "
                 f"person, as {claim!r} may; two people with one userId read each other's chats"
@@ -151,14 +169,6 @@ class TokenSettings(_Table):
     ) -> keys.Secret | None:
         if (info.data.get("user_id") == "pairwise") != (value is not None):
             raise fault('a file exactly when token.user_id is "pairwise"')
-        return value
-
-    @field_validator("visitor_data")
-    @classmethod
-    def _names_iadvize_fields(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        for field in value:
-            if field not in VISITOR_DATA_FIELDS:
-                raise fault(f"the fields {', '.join(VISITOR_DATA_FIELDS)}, not {field!r}")
         return value
 
 
@@ -209,16 +219,8 @@ class LimitSettings(_Table):
 class PolicySettings(_Table):
     """`[policy]`: what a refusal makes the page do."""
 
-    activation: Mapping[str, Activation] = Field(default_factory=dict)
+    activation: Frozen[ProblemCode, Activation] = Field(default_factory=dict)
     """For a refusal's code: `none` (when absent) or `anonymous`."""
-
-    @field_validator("activation")
-    @classmethod
-    def _names_codes(cls, value: Mapping[str, Activation]) -> Mapping[str, Activation]:
-        for code in value:
-            if code not in PROBLEMS:
-                raise fault(f"problem codes as keys, not {code!r}")
-        return value
 
 
 class AuditSettings(_Table):
@@ -238,7 +240,7 @@ class ProxySettings(_Table):
 class HttpSettings(_Table):
     """`[http]`: headers that a site may want to set elsewhere."""
 
-    strict_transport_security: str = "max-age=31536000; includeSubDomains"
+    strict_transport_security: HeaderValue = "max-age=31536000; includeSubDomains"
     """The header's value when `public_url` is https; empty sends none."""
 
 
@@ -276,7 +278,7 @@ class Settings(_Table):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     proxy: ProxySettings = Field(default_factory=ProxySettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
-    providers: Mapping[str, LocalProviderSettings] = Field(
+    providers: Frozen[ProviderName, LocalProviderSettings] = Field(
         default_factory=lambda: {"local": LocalProviderSettings(type="local")}
     )
     sandbox: SandboxSettings | None = None
@@ -290,12 +292,9 @@ class Settings(_Table):
 
     @field_validator("providers")
     @classmethod
-    def _have_plain_names(
+    def _is_one(
         cls, value: Mapping[str, LocalProviderSettings]
     ) -> Mapping[str, LocalProviderSettings]:
-        for name in value:
-            if not re.fullmatch(r"[a-z0-9-]{1,64}", name):
-                raise fault(f"provider names of a-z, 0-9 and -, not {name!r}")
         if len(value) != 1:
             raise fault("exactly one provider")
         return value
@@ -308,6 +307,16 @@ class Settings(_Table):
         origin = info.data.get("public_url")
         if value is not None and origin is not None and not is_loopback(origin):
             raise fault("no [sandbox] table: the stand-in for iAdvize is never for production")
+        return value
+
+    @field_validator("sandbox")
+    @classmethod
+    def _has_its_own_key(
+        cls, value: SandboxSettings | None, info: ValidationInfo
+    ) -> SandboxSettings | None:
+        token = info.data.get("token")
+        if value and token and value.recipient_key.fingerprint == token.signing_key.fingerprint:
+            raise fault("a recipient_key of its own, not the token.signing_key")
         return value
 
     @property

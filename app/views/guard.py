@@ -17,6 +17,8 @@ PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+# The addresses at which decisions fall; their audit lines go by the same names.
+DECISIONS = ("token", "sign-in", "sign-out")
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 Headers = tuple[tuple[str, str], ...]
 ALWAYS: Headers = (
@@ -53,7 +55,7 @@ class Guard:
         self._audit = state.audit
         self._secure = settings.secure
         self._prefix = settings.url_prefix + "/"
-        self._token_path = settings.url_prefix + "/token"
+        self._events = {f"{self._prefix}{event}": event for event in DECISIONS}
         self._health = settings.url_prefix + "/health/"
         self._static = settings.url_prefix + "/static/"
         self._origins = frozenset({settings.public_url, *settings.allowed_origins})
@@ -134,8 +136,7 @@ class Guard:
         return request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
 
     def _refuse(self, request: Request, code: Code) -> Response:
-        if request.path == self._token_path:
-            self._audit.write("token", code, current_visit())
+        self._audit.write(self._events.get(request.path, "request"), code, current_visit())
         response = problem_response(Refuse(code))
         failed = request.routing_exception
         if isinstance(failed, MethodNotAllowed) and failed.valid_methods:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 
 from flask import Blueprint, Response, render_template, url_for
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from ..errors import PROBLEMS, Code, UsherError
+from .. import refusals
+from ..errors import PROBLEMS, Code
 from ..policy import Refuse
 from ..state import current_state
 from .visits import current_visit
-
-logger = logging.getLogger(__name__)
 
 TYPE_PREFIX = "urn:usher:problem:"
 _CODES_BY_STATUS = {
@@ -64,15 +62,12 @@ def problem_page(refusal: Refuse) -> Response:
 
 
 def refusal_of(error: Exception) -> Refuse:
-    """Return the refusal that an exception amounts to; unforeseen ones are logged."""
-    if isinstance(error, UsherError):
-        return Refuse(error.code, retry_after=error.retry_after)
+    """Return the refusal that an exception in a view amounts to."""
     if isinstance(error, RequestEntityTooLarge):
         return Refuse(Code.CONTENT_TOO_LARGE)
     if isinstance(error, HTTPException):
         return Refuse(_CODES_BY_STATUS.get(error.code or 500, Code.MALFORMED_REQUEST))
-    logger.error("an unforeseen error (%s)", current_visit().support_id, exc_info=error)
-    return Refuse(Code.INTERNAL_ERROR)
+    return refusals.refusal_of(error, current_visit().support_id)
 
 
 def answer_errors(blueprint: Blueprint) -> None:

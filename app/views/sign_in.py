@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flask import Response, render_template, request, url_for
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -40,22 +42,23 @@ def sign_in() -> Response:
     """Sign in whoever filled in the form, and send them to `next`."""
     state = current_state()
     settings = state.settings
-    target = settings.sign_ins.default_next
-    username = ""
+    visit = current_visit()
+    target, username = settings.sign_ins.default_next, ""
     try:
-        target = _target(settings, request.form.get("next"))
-        username = request.form.get("username", "")
-        _check_form(state)
-        cookie = state.authentication.sign_in(
-            request.form, current_credentials(settings).cookie, current_visit()
-        )
+        with _on_record(state):
+            target = _target(settings, request.form.get("next"))
+            username = request.form.get("username", "")
+            _check_form(state)
+        old_cookie = current_credentials(settings).cookie
+        outcome = state.authentication.sign_in(request.form, old_cookie, visit)
     except Exception as error:
-        refusal = refusal_of(error)
-        if refusal.code in _SHOWN_IN_FORM:
-            return _form(state, target, username, refusal)
-        return problem_page(refusal)
+        outcome = refusal_of(error)
+    if isinstance(outcome, Refuse):
+        if outcome.code in _SHOWN_IN_FORM:
+            return _form(state, target, username, outcome)
+        return problem_page(outcome)
     response = _see_other(target)
-    _set_cookie(response, settings, cookie_name(settings), cookie)
+    _set_cookie(response, settings, cookie_name(settings), outcome)
     _delete_cookie(response, settings, _form_cookie(settings))
     return response
 
@@ -106,6 +109,16 @@ def _sentence(refusal: Refuse | None) -> str | None:
         return f"Too many tries. Please wait {minutes} min and try again."
     problem = PROBLEMS[refusal.code]
     return f"{problem.title}. {problem.detail}"
+
+
+@contextmanager
+def _on_record(state: State) -> Iterator[None]:
+    """Write the audit line for a form that no provider gets to see."""
+    try:
+        yield
+    except Exception as error:
+        state.audit.write("sign-in", refusal_of(error).code, current_visit())
+        raise
 
 
 def _check_form(state: State) -> None:

@@ -39,12 +39,14 @@ function identify(cookie) {
   const now = Date.now() / 1000;
   if (!row || now >= Math.min(row.last_seen_at + given.idleSeconds, row.expires_at)) return null;
   if (now - row.last_seen_at >= 60) noteVisit.run(now, id);
-  const identity = JSON.parse(row.identity);
-  const account = findAccount.get(identity.subject);
-  if (!account?.active || account.epoch !== identity.epoch) return null;
+  // The record is an array: version, provider, subject, signed_in_at, claims, groups, acr, amr, epoch.
+  const [version, provider, subject, , , , , , epoch] = JSON.parse(row.identity);
+  if (version !== 1) return null;
+  const account = findAccount.get(subject);
+  if (!account?.active || account.epoch !== epoch) return null;
   JSON.parse(account.claims);
   JSON.parse(account.groups);
-  return `${identity.provider}:${account.id}`;
+  return `${provider}:${account.id}`;
 }
 
 function isOverLimit(userId) {

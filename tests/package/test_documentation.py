@@ -8,12 +8,14 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+import click
 import pytest
 from parts import ROOT
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from flask_usher import PROBLEMS, Code, Settings
+from flask_usher.cli import main
 
 DOCS = ROOT / "docs"
 SETTING_ROW = re.compile(r"^\| `([A-Za-z_.]+)` \| ([^|]+) \| ([^|]+) \| [^|]{20,} \|$", re.M)
@@ -88,6 +90,19 @@ def test_no_page_tells_of_a_problem_that_is_none() -> None:
 def test_links_lead_somewhere(page: Any) -> None:
     targets = LINK.findall(page.read_text())
     assert [it for it in targets if not (page.parent / it).exists()] == []
+
+
+def _commands(group: click.Group, path: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}"
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    told = re.findall(r"^\| `(usher [^`]+)` \|", (DOCS / "cli.md").read_text(), re.M)
+    assert sorted(told) == sorted(_commands(main, "usher"))
 
 
 def test_every_numbered_attack_has_a_test_and_no_test_a_number_of_its_own() -> None:
