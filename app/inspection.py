@@ -16,8 +16,9 @@ from joserfc.errors import DecodeError
 from joserfc.jwk import RSAKey
 from joserfc.util import urlsafe_b64decode
 
+from flask_usher.providers.strict_json import NotStrictJson, strict_object
+
 from .inspection_checks import Check, Opened, judge
-from .strict_json import NotStrictJson, strict_object
 
 # More segments than this are not told apart: a token of a million dots costs nothing.
 MOST_SEGMENTS = 8

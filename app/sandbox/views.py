@@ -11,11 +11,11 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from flask_usher.providers.account_names import UnusableName
 from flask_usher.providers.local import LocalProvider
+from flask_usher.providers.strict_json import NotStrictJson, strict_object
 
 from ..errors import Code, Rejected
 from ..settings import SandboxSettings
 from ..state import current_state
-from ..strict_json import NotStrictJson, strict_object
 from ..views.problems import answer_errors
 from ..views.session import load_visitor
 from .verifier import Conditions, Verdict, verify

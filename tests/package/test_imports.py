@@ -21,7 +21,7 @@ LAYERS = """
     sign_ins user_ids limits configuration schema inspection proxies
     settings
     setting_types database limit_storage inspection_checks
-    keys errors strict_json
+    keys errors
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 
