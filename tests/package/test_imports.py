@@ -8,7 +8,7 @@ from package.sources import Source, all_sources, package_sources
 import flask_usher
 
 LAYERS = """
-    cli migrations
+    cli migrations testing
     factory
     extension
     sandbox
