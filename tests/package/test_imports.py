@@ -16,7 +16,7 @@ LAYERS = """
     state
     admission authentication
     audit self_test
-    minter
+    minter refusals
     policy
     sign_ins user_ids limits configuration schema inspection proxies
     settings
