@@ -9,6 +9,9 @@ import flask_usher
 
 LAYERS = """
     cli migrations
+    account_import
+    account_records
+    account_fields
     factory
     extension
     sandbox
