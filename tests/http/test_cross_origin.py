@@ -62,7 +62,7 @@ FOREIGN = [
 
 
 def grants(answer: Answer) -> set[str]:
-    return {name for name in answer.headers.keys() if name.startswith("Access-Control-")}
+    return {name for name, _ in answer.headers if name.startswith("Access-Control-")}
 
 
 def preflight(browser: Browser, path: str, origin: str, **headers: str) -> Answer:
@@ -156,7 +156,7 @@ def test_row_7_never_everybody(
 
 
 @pytest.mark.parametrize(
-    "path", ["/token", "/sign-in", "/sign-out", "/session", "/health/ready"]
+    "path", ["/token", "/sign-in", "/sign-out", "/session", "/health/live"]
 )
 def test_row_8_a_preflight_does_nothing(service: Service, path: str) -> None:
     browser = service.signed_in()
@@ -186,9 +186,7 @@ def test_row_8_a_preflight_that_is_none_mints_nothing(service: Service) -> None:
     assert service.audit_lines() == []
 
 
-@pytest.mark.parametrize(
-    "path", ["/token", "/session", "/sign-in", "/health/ready", "/nowhere"]
-)
+@pytest.mark.parametrize("path", ["/token", "/session", "/sign-in", "/health/live", "/nowhere"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("signed_in", [True, False])
 def test_row_9_no_cache_keeps_anything(

@@ -103,9 +103,9 @@ class Browser(Client):
 
     def open(self, *args: Any, **kwargs: Any) -> Answer:
         """Send a request to the service's own origin, unless `base_url` says otherwise."""
-        kwargs = {"base_url": self.origin, "buffered": True} | kwargs
+        defaults: dict[str, Any] = {"base_url": self.origin, "buffered": True}
         before = self.service.audit_size()
-        answer = super().open(*args, **kwargs)
+        answer = super().open(*args, **defaults | kwargs)
         assert isinstance(answer, Answer)
         answer.service = self.service
         answer.audit_span = slice(before, self.service.audit_size())
