@@ -74,6 +74,20 @@ def test_the_documented_default_is_the_one_in_the_code(key: str) -> None:
         assert type(default)(documented) == default
 
 
+def _keys(table: dict[str, Any], path: str = "") -> Iterator[str]:
+    for name, value in table.items():
+        if isinstance(value, dict) and path + name not in FIELDS:
+            yield from _keys(value, f"{path}{name}.")
+        else:
+            yield path + name
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+def test_examples_use_settings_that_exist(page: Path) -> None:
+    for example in re.findall(r"```toml\n(.*?)```", page.read_text(), re.S):
+        assert set(_keys(tomllib.loads(example))) <= FIELDS.keys()
+
+
 @pytest.mark.parametrize("code", Code, ids=str)
 def test_every_problem_has_its_page(code: Code) -> None:
     page = (DOCS / "problems" / f"{code}.md").read_text()
@@ -94,7 +108,7 @@ def test_no_page_tells_of_a_problem_that_is_none() -> None:
     [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_links_lead_somewhere(page: Any) -> None:
+def test_links_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text())
     assert [it for it in targets if not (page.parent / it).exists()] == []
 
