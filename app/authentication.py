@@ -65,13 +65,10 @@ class Authentication:
             raise
 
     def _prove(self, form: Mapping[str, str], account: str, visit: Visit) -> Identity:
-        address = address_key(visit.address)
-        self.limits.failures_per_account.check(account)
-        self.limits.failures_per_address.check(address)
-        self.limits.sign_ins.count()
-        try:
+        limits = self.limits
+        with (
+            limits.failures_per_account.trying(account, SignInFailed),
+            limits.failures_per_address.trying(address_key(visit.address), SignInFailed),
+        ):
+            limits.sign_ins.count()
             return self.provider.sign_in(form)
-        except SignInFailed:
-            self.limits.failures_per_account.note(account)
-            self.limits.failures_per_address.note(address)
-            raise

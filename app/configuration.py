@@ -26,7 +26,7 @@ from .settings import Settings
 ENVIRONMENT_PREFIX = "USHER__"
 FILE_VARIABLE = "USHER_SETTINGS"
 DEFAULT_FILE = "usher.toml"
-LONGEST_VALUE_SHOWN = 60
+LONGEST_VALUE_SHOWN = 120
 KEY_OF_TABLE = "[key]"
 FOUND = {
     "missing": "nothing",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -127,8 +128,19 @@ def _engine(url: URL, **options: Any) -> Engine:
         }
     engine = sa.create_engine(url, hide_parameters=True, connect_args=arguments, **options)
     if url.get_backend_name() == "sqlite":
+        event.listen(engine, "do_connect", _make_private_file)
         event.listen(engine, "connect", _set_pragmas)
     return engine
+
+
+def _make_private_file(
+    _dialect: object, _record: object, arguments: list[str], _options: object
+) -> None:
+    # SQLite itself makes a file that everybody on the machine may read; its other files get
+    # the mode of this one. Made without opening it: closing a file drops all locks that other
+    # connections of this process have on it. Where that is not possible, SQLite makes it.
+    with suppress(OSError):
+        os.mknod(arguments[0], 0o600)
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

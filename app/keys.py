@@ -132,11 +132,18 @@ def generate_secret(path: Path) -> Secret:
 
 
 def write_private_file(path: Path, content: bytes) -> None:
-    """Create `path` with mode 0600. Raises `FileExistsError` when it is already there."""
+    """Create `path` with mode 0600, whole or not at all.
+
+    Raises `FileExistsError` when it is already there.
+    """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(content)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(content)
+    except OSError:
+        path.unlink()
+        raise
 
 
 def load_private_key(path: Path) -> PrivateKey:
@@ -207,6 +214,9 @@ def parse_public_key(source: str, content: bytes) -> PublicKey:
 def load_secret(path: Path) -> Secret:
     """Load a file of at least 32 random bytes that only its owner may read."""
     value = _read_private_file(path).strip()
+    if b"-----BEGIN" in value:
+        # It would do for a while, and change with the key.
+        raise KeyFault(str(path), "holds a key", "Make a secret with: usher keys secret")
     if len(value) < MINIMUM_SECRET_BYTES or len(set(value)) < MINIMUM_SECRET_BYTES // 4:
         raise KeyFault(
             str(path),
@@ -223,8 +233,8 @@ def _public_from_der(source: str, spki: str) -> PublicKey:
     except (binascii.Error, ValueError, UnsupportedAlgorithm) as error:
         raise KeyFault(
             source,
-            "is not a base64 SubjectPublicKeyInfo",
-            "Copy the key from iAdvize again, whole and on one line",
+            "is no public key in PEM or base64",
+            "Copy the key from iAdvize again, whole",
         ) from error
     return _checked_public(source, key)
 

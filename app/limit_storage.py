@@ -37,14 +37,18 @@ class CounterStorage(Storage):
         return OSError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add to a counter, which lives for `expiry` seconds from its first use."""
+        """Add to a counter, which lives for `expiry` seconds from its first use.
+
+        It does not fall below 0: what is taken back may belong to a counter that has expired.
+        """
         with self._lock:
             now = self._clock()
             count, expires_at, _ = self._live(key, now) or (0, now + expiry, expiry)
-            self._counters[key] = (count + amount, expires_at, expiry)
+            count = max(0, count + amount)
+            self._counters[key] = (count, expires_at, expiry)
             if len(self._counters) >= self._sweep_at:
                 self._sweep(now)
-        return count + amount
+        return count
 
     def get(self, key: str) -> int:
         """Return a counter, 0 when it has expired."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.strategies import FixedWindowRateLimiter
@@ -31,14 +32,22 @@ class Limit:
         if not self._limiter.hit(self._item, self._name, key):
             raise self._exceeded(key)
 
-    def check(self, key: str = "") -> None:
-        """Raise `TooManyRequests` when the limit is reached; count nothing."""
-        if not self._limiter.test(self._item, self._name, key):
-            raise self._exceeded(key)
+    @contextmanager
+    def trying(self, key: str, failure: type[Exception]) -> Iterator[None]:
+        """Count a try, and take it back unless it ends in `failure`.
 
-    def note(self, key: str = "") -> None:
-        """Count one that has already happened."""
-        self._limiter.hit(self._item, self._name, key)
+        It is counted before it is made: many at the same time would all pass otherwise.
+        """
+        self.count(key)
+        failed = False
+        try:
+            yield
+        except failure:
+            failed = True
+            raise
+        finally:
+            if not failed:
+                self._limiter.hit(self._item, self._name, key, cost=-1)
 
     def _exceeded(self, key: str) -> TooManyRequests:
         reset_at = self._limiter.get_window_stats(self._item, self._name, key).reset_time

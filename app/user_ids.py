@@ -49,7 +49,9 @@ def derivation(mode: str, pairwise_key: Secret | None) -> Derive:
 
 
 def _subject(identity: Identity) -> UserId:
-    # A provider's name holds no colon, so no two pairs give one userId.
+    # Without a colon in the provider's name no two pairs give one userId.
+    if ":" in identity.provider:
+        raise IdentityUnusable("the provider's name holds a colon")
     return _checked(f"{identity.provider}:{_checked(identity.subject)}")
 
 
@@ -63,6 +65,8 @@ def _pairwise(identity: Identity, key: bytes) -> UserId:
 def _checked(value: object) -> UserId:
     if not isinstance(value, str):
         raise IdentityUnusable("not a string")
+    if len(value) > MAXIMUM_LENGTH:
+        raise IdentityUnusable(f"longer than {MAXIMUM_LENGTH}")
     if not value.strip() or value.strip().casefold() in _NOBODY:
         raise IdentityUnusable("empty, or the name of nothing")
     if value != value.strip():
@@ -71,5 +75,5 @@ def _checked(value: object) -> UserId:
     if not plain and any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES for c in value):
         raise IdentityUnusable("control, bidirectional or unassigned characters")
     if len(value.encode("utf-16-le")) // 2 > MAXIMUM_LENGTH:
-        raise IdentityUnusable(f"longer than {MAXIMUM_LENGTH}")
+        raise IdentityUnusable(f"longer than {MAXIMUM_LENGTH} in UTF-16")
     return UserId(value)

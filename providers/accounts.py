@@ -156,7 +156,8 @@ class Accounts:
 
     def add_all(self, new: Sequence[NewAccount]) -> None:
         """Make all these accounts, or none of them. Raises `NameTaken`."""
-        self._insert(new)
+        if new:
+            self._insert(new)
 
     def set_active(self, account_id: str, active: bool) -> bool:
         """Enable or disable; disabling ends what the person has signed in to."""

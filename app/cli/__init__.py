@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .check import check
+from .db import db
 from .demo import demo
 from .inspect import inspect
 from .keys import keys
@@ -25,5 +26,5 @@ def main(settings: Path | None) -> None:
     """Run and look after Usher, which decides who may use the authenticated chat."""
 
 
-for command in (check, demo, inspect, keys, sign_ins, users):
+for command in (check, db, demo, inspect, keys, sign_ins, users):
     main.add_command(command)

@@ -10,6 +10,7 @@ import pydantic
 import pytest
 from support.installations import SECRET, Installation, faults_of
 from support.keys import private_der, private_pem, public_pem, rsa_key, spki
+from support.secrecy import assert_holds_nothing_of
 
 from flask_usher import configuration
 from flask_usher.errors import SettingsError
@@ -588,16 +589,6 @@ def test_no_message_holds_a_secret_that_was_pasted_for_a_path(
         configuration.load(config, {})
     assert [fault.path for fault in error.value.faults] == [path]
     assert_holds_nothing_of(secret, str(error.value) + repr(error.value))
-
-
-def assert_holds_nothing_of(secret: str, text: str, window: int = 16) -> None:
-    """Fail if any part of the secret is in the text; PEM's own words are none."""
-    for line in secret.replace("\\n", "\n").splitlines():
-        if line.startswith("-----"):
-            line = line.replace("-----BEGIN PRIVATE KEY-----", "")
-        for start in range(max(1, len(line) - window)):
-            piece = line[start : start + window]
-            assert len(piece) < window or piece not in text
 
 
 @pytest.mark.parametrize("name", ["secret-key-2", "keys/secret-key", "/no/where/secret.txt"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 import tomllib
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +18,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from flask_usher import PROBLEMS, Code, Settings
+from flask_usher.audit import AuditLog, Visit
 from flask_usher.cli import main
+from flask_usher.keys import Secret
+from flask_usher.minter import Token
+from flask_usher.providers.base import Identity
 
 DOCS = ROOT / "docs"
 SETTING_ROW = re.compile(r"^\| `([A-Za-z_.]+)` \| ([^|]+) \| ([^|]+) \| [^|]{20,} \|$", re.M)
@@ -67,6 +74,20 @@ def test_the_documented_default_is_the_one_in_the_code(key: str) -> None:
         assert type(default)(documented) == default
 
 
+def _keys(table: dict[str, Any], path: str = "") -> Iterator[str]:
+    for name, value in table.items():
+        if isinstance(value, dict) and path + name not in FIELDS:
+            yield from _keys(value, f"{path}{name}.")
+        else:
+            yield path + name
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+def test_examples_use_settings_that_exist(page: Path) -> None:
+    for example in re.findall(r"```toml\n(.*?)```", page.read_text(), re.S):
+        assert set(_keys(tomllib.loads(example))) <= FIELDS.keys()
+
+
 @pytest.mark.parametrize("code", Code, ids=str)
 def test_every_problem_has_its_page(code: Code) -> None:
     page = (DOCS / "problems" / f"{code}.md").read_text()
@@ -87,9 +108,26 @@ def test_no_page_tells_of_a_problem_that_is_none() -> None:
     [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_links_lead_somewhere(page: Any) -> None:
+def test_links_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text())
     assert [it for it in targets if not (page.parent / it).exists()] == []
+
+
+def test_every_field_of_the_audit_log_is_documented_and_no_other(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.log", Secret("test", bytes(range(32))), time.time)
+    log.write(
+        "event",
+        "code",
+        Visit("support id", "address", "site"),
+        identity=Identity(provider="local", subject="1", signed_in_at=0),
+        account="jane",
+        token=Token("token", expires_at=60, expires_in=60, dropped=("email",)),
+        reason="reason",
+        count=1,
+    )
+    table = (DOCS / "audit.md").read_text().partition("| field |")[2].partition("\n\n")[0]
+    told = re.findall(r"^\| `(\w+)` \|", table, re.M)
+    assert sorted(told) == sorted(json.loads((tmp_path / "audit.log").read_text()))
 
 
 def _commands(group: click.Group, path: str) -> Iterator[str]:

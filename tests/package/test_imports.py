@@ -9,6 +9,9 @@ import flask_usher
 
 LAYERS = """
     cli migrations testing
+    account_import
+    account_records
+    account_fields
     factory
     extension
     sandbox
@@ -16,7 +19,7 @@ LAYERS = """
     state
     admission authentication
     audit self_test
-    minter
+    minter refusals
     policy
     sign_ins user_ids limits configuration schema inspection proxies
     settings

@@ -47,13 +47,20 @@ def empty_database(empty_database_url: str) -> Iterator[Database]:
     yield from _opened(empty_database_url)
 
 
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a SQLite database with empty tables, where the kind makes no difference."""
+    file = tmp_path / "usher.db"
+    shutil.copy(sqlite_template, file)
+    return f"sqlite:///{file}"
+
+
 @pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of a database with empty tables, once of each kind."""
     if request.param == "sqlite":
-        file = tmp_path / "usher.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), file)
-        return f"sqlite:///{file}"
+        url: str = request.getfixturevalue("sqlite_url")
+        return url
     server: PostgresqlServer = request.getfixturevalue("postgresql_server")
     name: str = request.getfixturevalue("migrated_postgresql_database")
     # Ten times as fast as a database for each test.

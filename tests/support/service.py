@@ -26,6 +26,7 @@ from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.passwords import Passwords, prepare
 
 ORIGIN = "https://shop.example"
+ALLOWED_ORIGIN = "https://www.brand.example"
 PASSWORD = "violet-otter-41-harbour"
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 USER_ID = "https://iadvize.com/userId"
@@ -102,9 +103,9 @@ class Browser(Client):
 
     def open(self, *args: Any, **kwargs: Any) -> Answer:
         """Send a request to the service's own origin, unless `base_url` says otherwise."""
-        kwargs.setdefault("base_url", self.origin)
+        defaults: dict[str, Any] = {"base_url": self.origin, "buffered": True}
         before = self.service.audit_size()
-        answer = super().open(*args, **kwargs)
+        answer = super().open(*args, **defaults | kwargs)
         assert isinstance(answer, Answer)
         answer.service = self.service
         answer.audit_span = slice(before, self.service.audit_size())
@@ -448,6 +449,7 @@ def assert_no_secret(service: Service, log: str) -> None:
 def _config(folder: Path, key_files: KeyFiles) -> dict[str, Any]:
     return {
         "public_url": ORIGIN,
+        "allowed_origins": [ALLOWED_ORIGIN],
         "secret_key": str(folder / "secret-key"),
         "token": {
             "signing_key": str(key_files.signing),
