@@ -8,7 +8,6 @@ from typing import Literal
 
 import pytest
 from argon2 import PasswordHasher
-from support.provider_contract import HOSTILE_TEXTS, FormProviderContract
 
 from flask_usher.database import Database
 from flask_usher.providers import passwords as passwords_module
@@ -17,6 +16,7 @@ from flask_usher.providers.accounts import Account, Accounts, NewAccount, table
 from flask_usher.providers.base import Identity, ProviderUnavailable, SignInFailed
 from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.passwords import Passwords, is_outdated, prepare
+from flask_usher.testing import HOSTILE_TEXTS, Clock, FormProviderContract
 
 PASSWORD = "tulip-vase-9"
 FORM = {"username": "jane", "password": PASSWORD}
@@ -24,16 +24,9 @@ CURRENT_PARAMETERS = "$argon2id$v=19$m=19456,t=2,p=1$"
 OLD_HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture
@@ -58,15 +51,11 @@ class TestContract(FormProviderContract):
     def _set_up(self, provider: LocalProvider, jane: Account) -> None:
         self._provider = provider
 
-    @pytest.fixture
-    def provider(self, database: Database, clock: Clock) -> LocalProvider:
-        return LocalProvider("local", Accounts(database), clock)
+    def provider(self) -> LocalProvider:
+        return self._provider
 
     def form(self) -> Mapping[str, str]:
         return FORM
-
-    def signed_in(self) -> Identity:
-        return self._provider.sign_in(FORM)
 
     def end_all(self, identity: Identity) -> None:
         self._provider.accounts.delete(identity.subject)
@@ -344,7 +333,7 @@ def test_too_many_at_once_is_no_failure_of_the_person(
         busy.sign_in(FORM)
 
 
-@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+@pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS)
 def test_subjects_that_cannot_be_are_nobody(provider: LocalProvider, text: str) -> None:
     identity = Identity(provider="local", subject=text, signed_in_at=0.0)
     assert provider.current(identity) is None
