@@ -57,13 +57,11 @@ class RedirectProviderContract(ProviderContract):
                 self.provider().begin(redirect_uri=self.redirect_uri, silent=silent).url
             )
 
-    def test_secrets_are_short_and_out_of_sight(self) -> None:
-        """They fit into a cookie and are in no log."""
-        challenge = self._begin()
-        size = sum(len(name) + len(value) for name, value in challenge.secrets.items())
-        expect(challenge.secrets and size <= 1024, "1 to 1,024 characters of secrets")
-        shown = [value for value in challenge.secrets.values() if value in repr(challenge)]
-        expect(not shown, "no secret in its repr")
+    def test_secrets_fit_into_a_cookie(self) -> None:
+        """There are some, and several attempts may be going on at once."""
+        secrets = self._begin().secrets
+        size = sum(len(name) + len(value) for name, value in secrets.items())
+        expect(0 < size <= 1024, "1 to 1,024 characters of secrets")
 
     def test_row_46_attempts_share_no_secret(self) -> None:
         """What one attempt knows is of no use to another."""
