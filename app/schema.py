@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from .database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration, the one that this code is written for."""
 VERSION_TABLE = "usher_alembic_version"
 """Named so that the host application's own Alembic is not disturbed."""

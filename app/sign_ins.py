@@ -18,11 +18,13 @@ from enum import Enum
 
 import sqlalchemy as sa
 
-from flask_usher.providers.base import Identity
+from flask_usher.providers.base import Completion, Identity, LogoutNotice
 
+from . import logouts
 from .database import Database
 from .errors import Code, Rejected, StoreUnavailable
 from .keys import Secret
+from .replays import first_use
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,9 @@ table = sa.Table(
     sa.Column("signed_in_at", sa.Double, nullable=False),
     sa.Column("last_seen_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Column("sid", sa.String(255)),
+    sa.Column("id_token", sa.Text),
+    sa.Index("usher_sign_ins_sid", "provider", "sid"),
     sa.Index("usher_sign_ins_person", "provider", "subject"),
     sa.Index("usher_sign_ins_expires_at", "expires_at"),
 )
@@ -95,14 +100,19 @@ class SignIns:
         self._per_person = per_person
         self._end_oldest_when_full = end_oldest_when_full
 
-    def create(self, identity: Identity) -> str:
+    def create(self, completion: Completion) -> str:
         """Record that this person has signed in, and return the value for the cookie.
 
-        Raises `Rejected` when the person has too many sign-ins and none may be ended.
+        Raises `Rejected` when the person has too many sign-ins and none may be ended, or when
+        the provider has ended this one already.
         """
+        identity = completion.identity
         cookie = secrets.token_urlsafe(32)
         now = self._clock()
         with self._database.writing() as connection:
+            logouts.take_turn(connection, identity.provider)
+            if logouts.has_ended(connection, completion):
+                raise Rejected(Code.SIGN_IN_FAILED)
             self._purge(connection, now)
             self._make_room(connection, identity, now)
             connection.execute(
@@ -114,9 +124,52 @@ class SignIns:
                     signed_in_at=now,
                     last_seen_at=now,
                     expires_at=now + self._absolute_seconds,
+                    sid=completion.sid,
+                    id_token=completion.id_token,
                 )
             )
         return cookie
+
+    def id_token(self, cookie: str | None) -> tuple[str, str | None] | None:
+        """Return the provider of this cookie's sign-in and the ID token that it came with."""
+        if cookie is None or not COOKIE_VALUE.fullmatch(cookie):
+            return None
+        with self._database.reading() as connection:
+            row = connection.execute(
+                sa.select(table.c.provider, table.c.id_token).where(
+                    table.c.id == self._id(cookie)
+                )
+            ).first()
+        return None if row is None else (row[0], row[1])
+
+    def end_by(self, provider: str, notice: LogoutNotice) -> int | None:
+        """End what a provider's logout notice names; return how many sign-ins that were.
+
+        `None` means that this very notice has come before: nothing is done.
+        """
+        now = self._clock()
+        with self._database.writing() as connection:
+            logouts.take_turn(connection, provider)
+            if not first_use(
+                connection,
+                f"logout {provider}",
+                notice.token_id,
+                now=now,
+                expires_at=notice.expires_at,
+            ):
+                return None
+            logouts.remember(connection, provider, notice, now)
+            which = [
+                column == value
+                for column, value in (
+                    (table.c.subject, notice.subject),
+                    (table.c.sid, notice.sid),
+                )
+                if value is not None
+            ]
+            return connection.execute(
+                table.delete().where(table.c.provider == provider, *which)
+            ).rowcount
 
     def find(self, cookie: str | None) -> SignIn | Absence:
         """Return the sign-in of this cookie, if it is good now.

@@ -86,13 +86,15 @@ class Challenge:
 class Completion:
     """A sign-in that a redirect provider has finished.
 
-    `sid` and `id_token` are the provider's own names for its session, kept with the sign-in
-    record for logging out; `None` where the provider has none.
+    `sid` is the provider's name for its own session, and `id_token` what it is reminded with
+    when the visitor signs out; `None` where the provider has none. `vouched_at` is the
+    provider's time, in seconds since the epoch, at which it vouched for the person.
     """
 
     identity: Identity
     sid: str | None = None
     id_token: str | None = field(default=None, repr=False)
+    vouched_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from flask_usher import schema, sign_ins
+from flask_usher import logouts, replays, schema, sign_ins
 from flask_usher.database import Database
 from flask_usher.errors import StoreUnavailable
 from flask_usher.providers import accounts
 
 UPGRADE_ON_SIGNAL = """
 import sys
-from flask_usher import schema
+from flask_usher import logouts, replays, schema
 from flask_usher.database import Database
 
 print("ready", flush=True)
@@ -38,6 +38,8 @@ def test_upgrading_creates_the_tables(empty_database: Database) -> None:
     assert schema.is_current(empty_database)
     assert _tables(empty_database) == {
         "usher_accounts",
+        "usher_logouts",
+        "usher_replays",
         "usher_sign_ins",
         "usher_alembic_version",
     }
@@ -57,7 +59,7 @@ def test_the_newest_migration_is_the_one_that_the_code_is_written_for() -> None:
 
 def test_migrated_tables_are_those_that_the_code_uses(database: Database) -> None:
     used = sa.MetaData()
-    for table in (accounts.table, sign_ins.table):
+    for table in (accounts.table, sign_ins.table, replays.table, logouts.table):
         table.to_metadata(used)
     with database.reading() as connection:
         context = MigrationContext.configure(
