@@ -102,6 +102,14 @@ class Secret:
         return hkdf.derive(self.value)
 
 
+@dataclass(frozen=True, slots=True)
+class TextSecret:
+    """A secret that somebody else chose, such as a client secret. Its `repr` hides it."""
+
+    source: str
+    value: str = field(repr=False)
+
+
 def fingerprint(key: RSAPublicKey) -> str:
     """Return `SHA256:` and the base64 SHA-256 of the key's DER SubjectPublicKeyInfo."""
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -224,6 +232,20 @@ def load_secret(path: Path) -> Secret:
             "Make one with: usher keys secret",
         )
     return Secret(str(path), value)
+
+
+def load_text_secret(path: Path) -> TextSecret:
+    """Load a file with one line of printable ASCII that only its owner may read."""
+    value = _read_private_file(path).strip()
+    try:
+        text = value.decode("ascii")
+    except UnicodeDecodeError:
+        text = "\n"
+    if not text.isprintable():
+        raise KeyFault(
+            str(path), "holds more than one line of printable characters", "Check its content"
+        )
+    return TextSecret(str(path), text)
 
 
 def _public_from_der(source: str, spki: str) -> PublicKey:

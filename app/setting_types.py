@@ -12,7 +12,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from . import keys
@@ -25,6 +25,14 @@ FAULT, HIDDEN_FAULT, UNKNOWN_KEY = "usher", "usher_hidden", "usher_unknown_key"
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|[0-9a-f]*:[0-9a-f:.]*")
 _SECRET_ITSELF = re.compile(r"[A-Za-z0-9_=+/-]{20,}")
+
+
+class Table(BaseModel):
+    """A table of the settings: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
+    )
 
 
 def fault(expected: str) -> PydanticCustomError:
@@ -174,10 +182,27 @@ def _rate(value: object) -> str:
     raise fault('a limit such as "10 per 300 seconds"')
 
 
+def _url(value: object) -> str:
+    expected = "an address such as https://login.shop.example/realm, with no query"
+    try:
+        parts = urlsplit(value if isinstance(value, str) else "")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise fault(expected) from None
+    plain = parts.geturl() == value and not (parts.query or parts.fragment or parts.username)
+    if not plain or not _HOST.fullmatch(host) or port == 0 or parts.scheme not in DEFAULT_PORTS:
+        raise fault(expected)
+    if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
+        raise fault("https: plain http is for loopback addresses only")
+    return parts.geturl()
+
+
 Origin = Annotated[str, BeforeValidator(_origin)]
 AuditFile = Annotated[Path | None, BeforeValidator(_audit_file)]
 PrivateKeyFile = Annotated[keys.PrivateKey, _loaded(keys.load_private_key)]
 SecretFile = Annotated[keys.Secret, _loaded(keys.load_secret)]
+TextSecretFile = Annotated[keys.TextSecret, _loaded(keys.load_text_secret)]
+Url = Annotated[str, BeforeValidator(_url)]
 RecipientKey = Annotated[keys.PublicKey, BeforeValidator(_recipient_key)]
 DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)]

@@ -10,13 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -26,6 +24,7 @@ from pydantic import (
 
 from . import keys
 from .errors import PROBLEMS
+from .provider_settings import LocalProviderSettings, ProviderSettings
 from .setting_types import (
     AuditFile,
     DatabaseUrl,
@@ -35,6 +34,7 @@ from .setting_types import (
     Rate,
     RecipientKey,
     SecretFile,
+    Table,
     fault,
     is_loopback,
     key_among,
@@ -93,13 +93,7 @@ HeaderValue = Annotated[str, text_like(r"[ -~]*", "a header's value: one line of
 Seconds = Annotated[StrictInt, Field(ge=1, le=30 * 24 * 3600)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
-    )
-
-
-class TokenSettings(_Table):
+class TokenSettings(Table):
     """`[token]`: what is in a token, and with which keys it is made."""
 
     issuer: Url | None = None
@@ -172,14 +166,14 @@ class TokenSettings(_Table):
         return value
 
 
-class DatabaseSettings(_Table):
+class DatabaseSettings(Table):
     """`[database]`: where accounts and sign-ins are kept."""
 
     url: DatabaseUrl = Field(default="sqlite:///usher.db", repr=False)
     """`sqlite:///FILE` or `postgresql+psycopg://USER:PASSWORD@HOST/DATABASE`."""
 
 
-class SignInSettings(_Table):
+class SignInSettings(Table):
     """`[sign_ins]`: how long a sign-in lasts."""
 
     idle_seconds: Annotated[Seconds, Field(ge=60)] = 30 * 60
@@ -201,7 +195,7 @@ class SignInSettings(_Table):
         return value
 
 
-class LimitSettings(_Table):
+class LimitSettings(Table):
     """`[limits]`: at most so many, `"N per S seconds"`."""
 
     sign_in_failures_per_account: Rate = "10 per 300 seconds"
@@ -216,41 +210,35 @@ class LimitSettings(_Table):
     """How many worker processes share the limits; each grants its part."""
 
 
-class PolicySettings(_Table):
+class PolicySettings(Table):
     """`[policy]`: what a refusal makes the page do."""
 
     activation: Frozen[ProblemCode, Activation] = Field(default_factory=dict)
     """For a refusal's code: `none` (when absent) or `anonymous`."""
 
 
-class AuditSettings(_Table):
+class AuditSettings(Table):
     """`[audit]`: where the line for each decision goes."""
 
     file: AuditFile = None
     """Path of the file that lines are appended to, or `stdout` (when absent)."""
 
 
-class ProxySettings(_Table):
+class ProxySettings(Table):
     """`[proxy]`: the reverse proxies whose X-Forwarded-* headers are believed."""
 
     trusted_addresses: tuple[Network, ...] = ()
     """Addresses of the proxies; nobody else's headers count."""
 
 
-class HttpSettings(_Table):
+class HttpSettings(Table):
     """`[http]`: headers that a site may want to set elsewhere."""
 
     strict_transport_security: HeaderValue = "max-age=31536000; includeSubDomains"
     """The header's value when `public_url` is https; empty sends none."""
 
 
-class LocalProviderSettings(_Table):
-    """`[providers.NAME]` with `type = "local"`: accounts with passwords."""
-
-    type: Literal["local"]
-
-
-class SandboxSettings(_Table):
+class SandboxSettings(Table):
     """`[sandbox]`: the stand-in for iAdvize, on loopback addresses only."""
 
     recipient_key: PrivateKeyFile
@@ -259,7 +247,7 @@ class SandboxSettings(_Table):
     """After how long the stand-in asks the page for a new token."""
 
 
-class Settings(_Table):
+class Settings(Table):
     """The whole tree."""
 
     public_url: Origin
@@ -278,7 +266,7 @@ class Settings(_Table):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     proxy: ProxySettings = Field(default_factory=ProxySettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
-    providers: Frozen[ProviderName, LocalProviderSettings] = Field(
+    providers: Frozen[ProviderName, ProviderSettings] = Field(
         default_factory=lambda: {"local": LocalProviderSettings(type="local")}
     )
     sandbox: SandboxSettings | None = None
@@ -292,11 +280,12 @@ class Settings(_Table):
 
     @field_validator("providers")
     @classmethod
-    def _is_one(
-        cls, value: Mapping[str, LocalProviderSettings]
-    ) -> Mapping[str, LocalProviderSettings]:
-        if len(value) != 1:
-            raise fault("exactly one provider")
+    def _are_enough(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not value:
+            raise fault("at least one provider")
+        for only_once in ("local", "host"):
+            if sum(provider.type == only_once for provider in value.values()) > 1:
+                raise fault(f'one provider with type = "{only_once}"')
         return value
 
     @field_validator("sandbox")

@@ -13,9 +13,11 @@ There are no capability flags.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,31 @@ class Provider(Protocol):
 
         Raises `ProviderUnavailable` when that cannot be found out.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the installation gives to each provider that it makes.
+
+    `clock` gives seconds since the epoch; `database` has the methods that `accounts.Database`
+    names; `host_identity` is the host app's function that says who is signed in there.
+    """
+
+    clock: Callable[[], float]
+    database: Any
+    host_identity: Callable[[], Identity | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderType:
+    """A kind of provider, as an entry point of the group `flask_usher.providers` names it.
+
+    `settings` is a pydantic model of the provider's table, with the entry point's name as its
+    only `type`; `build` makes the provider from its name, such settings and the resources.
+    """
+
+    settings: type[BaseModel]
+    build: Callable[[str, Any, Resources], Provider]
 
 
 @runtime_checkable

@@ -1,0 +1,156 @@
+"""`[providers.NAME]`: one table for each identity provider, its keys chosen by its `type`."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validator
+
+from flask_usher.providers.base import ProviderType
+
+from . import keys
+from .setting_types import Origin, PrivateKeyFile, Table, TextSecretFile, Url, fault
+
+ENTRY_POINT_GROUP = "flask_usher.providers"
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
+Hosts = tuple[Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:\d+)?$")], ...]
+
+
+class LocalProviderSettings(Table):
+    """`type = "local"`: accounts with passwords, in the database."""
+
+    type: Literal["local"]
+
+
+class IssuerSettings(Table):
+    """What `oidc` and `bearer` have in common: whose tokens are believed."""
+
+    issuer: Url
+    """The provider's issuer identifier, exactly as it writes it."""
+    algorithms: tuple[Algorithm, ...] = ("RS256",)
+    """The algorithms that its tokens may be signed with."""
+    endpoint_hosts: Hosts = ()
+    """Hosts other than the issuer's that its metadata may point to."""
+    claims: Frozen[str, str] = Field(default_factory=dict)
+    """Further claims: our name for each, and the provider's. `groups` fills the groups."""
+    private_networks: tuple[Network, ...] = ()
+    """Networks inside which the provider may be; else only public addresses are called."""
+    ca_file: ExistingFile | None = None
+    """Path of the certificates to trust instead of the system's."""
+    insecure_loopback: StrictBool = False
+    """Talk plain http with a provider on this machine. For tests and demos."""
+
+    @field_validator("algorithms")
+    @classmethod
+    def _are_some(cls, value: tuple[Algorithm, ...]) -> tuple[Algorithm, ...]:
+        if not value:
+            raise fault("at least one algorithm")
+        return value
+
+    @field_validator("insecure_loopback")
+    @classmethod
+    def _is_needed_for_http(cls, value: bool, info: ValidationInfo) -> bool:
+        if info.data.get("issuer", "").startswith("http:") and not value:
+            raise fault("https in issuer, or true for a provider on this machine")
+        return value
+
+
+class OidcProviderSettings(IssuerSettings):
+    """`type = "oidc"`: the visitor signs in at an OpenID provider."""
+
+    type: Literal["oidc"]
+    label: str | None = None
+    """What the button on the sign-in page says; the provider's name when absent."""
+    client_id: Annotated[str, Field(min_length=1, max_length=255)]
+    """The name under which the provider knows this service."""
+    client_authentication: Literal[
+        "client_secret_basic", "client_secret_post", "private_key_jwt"
+    ] = "client_secret_basic"
+    """How this service proves itself to the provider."""
+    client_secret: TextSecretFile | None = None
+    """Path of the client secret; not with `private_key_jwt`."""
+    client_key: PrivateKeyFile | None = None
+    """Path of the RSA private key for `private_key_jwt`."""
+    scopes: tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")], ...] = ()
+    """Scopes beyond `openid`."""
+    acr_values: tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")], ...] = ()
+    """Authentication contexts, any of which must be met."""
+    max_age_seconds: Annotated[StrictInt, Field(ge=0)] | None = None
+    """How long ago the person may have proved who they are."""
+    userinfo: StrictBool = False
+    """Fetch further claims from the userinfo endpoint."""
+
+    @field_validator("client_secret")
+    @classmethod
+    def _fits_authentication(
+        cls, value: keys.TextSecret | None, info: ValidationInfo
+    ) -> keys.TextSecret | None:
+        if (info.data.get("client_authentication") == "private_key_jwt") == (value is not None):
+            raise fault('a file, except with client_authentication = "private_key_jwt"')
+        return value
+
+    @field_validator("client_key")
+    @classmethod
+    def _fits_authentication_too(
+        cls, value: keys.PrivateKey | None, info: ValidationInfo
+    ) -> keys.PrivateKey | None:
+        if (info.data.get("client_authentication") == "private_key_jwt") != (value is not None):
+            raise fault('a file exactly with client_authentication = "private_key_jwt"')
+        return value
+
+
+class BearerProviderSettings(IssuerSettings):
+    """`type = "bearer"`: a mobile app sends the access token that it already has."""
+
+    type: Literal["bearer"]
+    audience: Annotated[str, Field(min_length=1)]
+    """The value that a token's `aud` must hold."""
+    clients: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The client ids of the apps that may ask."""
+    scope: Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")] | None = None
+    """The scope that a token must have."""
+    introspection_client_id: str | None = None
+    """For opaque tokens: the name under which the provider knows this service."""
+    introspection_client_secret: TextSecretFile | None = None
+    """For opaque tokens: path of the secret for the introspection endpoint."""
+    allowed_origins: tuple[Origin, ...] = ()
+    """Origins of web views that may send bearer tokens."""
+
+    @field_validator("introspection_client_secret")
+    @classmethod
+    def _comes_with_its_client(
+        cls, value: keys.TextSecret | None, info: ValidationInfo
+    ) -> keys.TextSecret | None:
+        if (info.data.get("introspection_client_id") is None) != (value is None):
+            raise fault("a file exactly when introspection_client_id is given")
+        return value
+
+
+class HostProviderSettings(Table):
+    """`type = "host"`: who is signed in to the app that Usher is part of."""
+
+    type: Literal["host"]
+
+
+def _third_party() -> dict[str, ProviderType]:
+    found = entry_points(group=ENTRY_POINT_GROUP)
+    return {entry.name: entry.load() for entry in found}
+
+
+THIRD_PARTY = _third_party()
+"""The provider types that installed packages add, by the `type` in the settings."""
+
+ProviderSettings: Any = Annotated[
+    Union[
+        (
+            LocalProviderSettings,
+            OidcProviderSettings,
+            BearerProviderSettings,
+            HostProviderSettings,
+            *(provider_type.settings for provider_type in THIRD_PARTY.values()),
+        )
+    ],
+    Field(discriminator="type"),
+]
