@@ -90,6 +90,8 @@ class Minter:
 
     def mint(self, decision: Issue) -> Token:
         """Return a new token for the person in `decision`."""
+        if not isinstance(decision, Issue):
+            raise TypeError("only an Issue can be minted")
         now = int(self._clock())
         claims: dict[str, object] = {
             "iss": self._issuer,
