@@ -29,6 +29,8 @@ USER_ID = CLAIM_PREFIX + "userId"
 VISITOR_DATA = CLAIM_PREFIX + "visitorData"
 
 MAXIMUM_FIELD_LENGTH = 256
+# Control, format (bidi, zero-width), unassigned, private, surrogate; line breaks.
+NOT_IN_TEXT = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 MAXIMUM_TOKEN_BYTES = 4096
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -90,6 +92,8 @@ class Minter:
 
     def mint(self, decision: Issue) -> Token:
         """Return a new token for the person in `decision`."""
+        if not isinstance(decision, Issue):
+            raise TypeError("only an Issue can be minted")
         now = int(self._clock())
         claims: dict[str, object] = {
             "iss": self._issuer,
@@ -149,5 +153,5 @@ def _base64url(data: bytes) -> str:
 
 def _is_plain_text(value: str) -> bool:
     return 0 < len(value) <= MAXIMUM_FIELD_LENGTH and not any(
-        unicodedata.category(character).startswith("C") for character in value
+        unicodedata.category(character) in NOT_IN_TEXT for character in value
     )

@@ -74,14 +74,15 @@ class Policy:
 
 
 def _apply(rule: Rule, facts: Facts) -> Refuse | None:
+    name = getattr(rule, "__name__", type(rule).__name__)
     try:
         refusal = rule(facts)
     except Exception:
-        logger.exception("the policy rule %s failed, which refuses", rule.__name__)
-        return Refuse(Code.NOT_ALLOWED, f"the rule {rule.__name__} failed")
-    if refusal is None or isinstance(refusal, Refuse):
+        logger.exception("the policy rule %s failed, which refuses", name)
+        return Refuse(Code.NOT_ALLOWED, f"the rule {name} failed")
+    if refusal is None or (isinstance(refusal, Refuse) and isinstance(refusal.code, Code)):
         return refusal
-    return Refuse(Code.NOT_ALLOWED, f"the rule {rule.__name__} gave no decision")
+    return Refuse(Code.NOT_ALLOWED, f"the rule {name} gave no decision")
 
 
 def _is_signed_in(facts: Facts) -> Refuse | None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import Response, render_template, request, url_for
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeSerializer
 
 from ..errors import PROBLEMS, Code, Rejected
 from ..policy import Refuse
 from ..settings import Settings
+from ..sign_ins import CLOCK_TOLERANCE_SECONDS
 from ..state import State, current_state
 from .blueprint import blueprint
 from .next_page import next_page
@@ -86,7 +87,7 @@ def _form(
         "usher/sign_in.html",
         action=url_for("usher.sign_in"),
         next=target,
-        form_token=_form_tokens(state).dumps(nonce),
+        form_token=_form_tokens(state).dumps([nonce, state.clock()]),
         username=username,
         error=_sentence(refusal),
         site=settings.public_host,
@@ -125,17 +126,16 @@ def _check_form(state: State) -> None:
     """Make sure that the form was made for this browser, and not long ago."""
     cookie = request.cookies.get(_form_cookie(state.settings), "")
     try:
-        nonce = _form_tokens(state).loads(
-            request.form.get("form_token", ""), max_age=FORM_SECONDS
-        )
+        nonce, made_at = _form_tokens(state).loads(request.form.get("form_token", ""))
     except BadData as error:
         raise Rejected(Code.FORM_EXPIRED) from error
-    if not secrets.compare_digest(str(nonce).encode(), cookie.encode()):
+    in_time = -CLOCK_TOLERANCE_SECONDS <= state.clock() - made_at <= FORM_SECONDS
+    if not in_time or not secrets.compare_digest(nonce.encode(), cookie.encode()):
         raise Rejected(Code.FORM_EXPIRED)
 
 
-def _form_tokens(state: State) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(state.settings.secret_key.derive("usher sign-in form"))
+def _form_tokens(state: State) -> URLSafeSerializer:
+    return URLSafeSerializer(state.settings.secret_key.derive("usher sign-in form"))
 
 
 def _form_cookie(settings: Settings) -> str:

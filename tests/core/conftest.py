@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from support.installations import Installation
+from support.minting import make_minter
+
+from flask_usher.minter import Minter
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +23,9 @@ def _without_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
 def installation(tmp_path: Path) -> Installation:
     """A folder with a signing key and a secret."""
     return Installation(tmp_path)
+
+
+@pytest.fixture
+def minter() -> Minter:
+    """A minter with the keys `signing` and `recipient`."""
+    return make_minter()

@@ -143,7 +143,7 @@ class Browser(Client):
 
     def sign_in(self, name: str = "jane", password: str = PASSWORD, **fields: Any) -> Answer:
         """Open the sign-in page, and fill in and send its form."""
-        self.service.secrets.add(password)
+        self.service.secrets.add(password or PASSWORD)
         return self.send_form(self.form_token(), username=name, password=password, **fields)
 
     def form_token(self) -> str:
@@ -442,7 +442,8 @@ def assert_no_secret(service: Service, log: str) -> None:
     written = log
     if service.audit_file.is_file():
         written += service.audit_file.read_text()
-    for secret in {*service.secrets, "eyJ"}:
+    # Shorter ones may be part of something else, or nothing at all.
+    for secret in {"eyJ"} | {text for text in service.secrets if len(text) > 8}:
         assert secret not in written, f"{secret!r} is in a log"
 
 

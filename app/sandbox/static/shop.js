@@ -148,13 +148,15 @@ const actions = {
   'activate-twice': () => directly(async () => ANONYMOUS),
   async 'activate-during'() {
     await tag.logout();
-    const second = new Promise((resolve) => {
-      document.addEventListener('iadvize-sandbox', ({ detail }) => {
-        if (detail.kind === 'activate') resolve(directly(async () => ANONYMOUS));
-      }, { once: true });
-    });
-    if ((await activate()).activated) await second;
-    else say('There is nobody to activate the chat for: sign in first.');
+    let second;
+    const interrupt = ({ detail }) => {
+      if (detail.kind === 'token-function') second ??= directly(async () => ANONYMOUS);
+    };
+    document.addEventListener('iadvize-sandbox', interrupt);
+    const { activated } = await activate();
+    document.removeEventListener('iadvize-sandbox', interrupt);
+    await second;
+    if (!activated) say('There is nobody to activate the chat for: sign in first.');
   },
   anonymous: () => directly(async () => ANONYMOUS),
   async activate() {
