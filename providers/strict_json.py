@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 MAXIMUM_DEPTH = 16
 LARGEST_INTEGER = 2**53 - 1
+_MOST_DIGITS = len(str(-LARGEST_INTEGER))
 
 
 class NotStrictJson(ValueError):
@@ -22,13 +23,7 @@ def strict_object(raw: bytes) -> dict[str, Any]:
     more than 16 levels, anything but an object at the top.
     """
     try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_without_duplicates,
-            parse_int=_exact_integer,
-            parse_float=_finite,
-            parse_constant=_no_constant,
-        )
+        value = _decoder.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise NotStrictJson("not UTF-8") from error
     except RecursionError as error:
@@ -39,7 +34,9 @@ def strict_object(raw: bytes) -> dict[str, Any]:
         raise NotStrictJson("not JSON") from error
     if not isinstance(value, dict):
         raise NotStrictJson("not an object")
-    _check_levels(value)
+    # Few brackets can't be deep, and without escapes UTF-8 holds no surrogates.
+    if raw.count(b"{") + raw.count(b"[") >= MAXIMUM_DEPTH or b"\\" in raw:
+        _check_levels(value)
     return value
 
 
@@ -51,9 +48,11 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _exact_integer(digits: str) -> int:
-    if len(digits) > len(str(-LARGEST_INTEGER)) or abs(int(digits)) > LARGEST_INTEGER:
+    if len(digits) > _MOST_DIGITS or not -LARGEST_INTEGER <= (number := int(digits)) <= (
+        LARGEST_INTEGER
+    ):
         raise NotStrictJson("an integer is out of range")
-    return int(digits)
+    return number
 
 
 def _finite(digits: str) -> float:
@@ -90,3 +89,11 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates,
+    parse_int=_exact_integer,
+    parse_float=_finite,
+    parse_constant=_no_constant,
+)
