@@ -1,14 +1,24 @@
-"""Signing in with a form, and signing out: limits, the provider, the record, the audit line."""
+"""Signing in and out: limits, the provider, the record, the audit line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from flask_usher.providers.base import FormProvider, Identity, SignInFailed
+from flask_usher.providers.base import (
+    Completion,
+    CredentialsRefused,
+    FormProvider,
+    Identity,
+    Provider,
+    ProviderUnavailable,
+    RedirectProvider,
+    SignInFailed,
+)
 
+from .attempts import Attempt
 from .audit import AuditLog, Visit
-from .errors import Code, UsherError
+from .errors import Code, Rejected, UsherError
 from .limits import Limits, address_key
 from .policy import Refuse
 from .refusals import refusal_of
@@ -17,12 +27,21 @@ from .sign_ins import SignIns
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """The form provider and what stands around it."""
+    """The providers that people sign in with, and what stands around them.
 
-    provider: FormProvider
+    Every method raises `AuditUnavailable`, and what it did before is undone.
+    """
+
+    providers: Mapping[str, Provider]
     sign_ins: SignIns
     limits: Limits
     audit: AuditLog
+
+    @property
+    def form(self) -> FormProvider | None:
+        """The provider whose form stands on the sign-in page, if there is one."""
+        forms = (it for it in self.providers.values() if isinstance(it, FormProvider))
+        return next(forms, None)
 
     def sign_in(
         self, form: Mapping[str, str], old_cookie: str | None, visit: Visit
@@ -30,45 +49,120 @@ class Authentication:
         """Sign in whoever filled in the form: return the value of their new cookie.
 
         The sign-in of `old_cookie` ends. The refusal `sign-in-failed` never says outside
-        whether the name or the password was wrong. Raises `AuditUnavailable`.
+        whether the name or the password was wrong.
         """
-        account = self.provider.account_key(form)
-        try:
-            identity = self._prove(form, account, visit)
-            cookie = self.sign_ins.create(identity)
-            self.sign_ins.end(old_cookie)
-        except SignInFailed as failure:
-            refusal = Refuse(Code.SIGN_IN_FAILED, failure.reason)
-        except Exception as error:
-            refusal = refusal_of(error, visit.support_id)
-        else:
-            self._record(identity, account, cookie, visit)
-            return cookie
-        self.audit.write("sign-in", refusal.code, visit, account=account, reason=refusal.reason)
-        return refusal
+        provider = self.form
+        if provider is None:
+            raise Rejected(Code.NOT_FOUND)
+        account = provider.account_key(form)
+        return self._establish(
+            lambda: Completion(self._prove(provider, form, account, visit)),
+            Code.SIGN_IN_FAILED,
+            old_cookie,
+            visit,
+            account,
+        )
 
-    def sign_out(self, cookie: str | None, visit: Visit) -> None:
-        """End the sign-in of this cookie, if there is one."""
+    def finish(
+        self,
+        attempt: Attempt,
+        query: Mapping[str, Sequence[str]],
+        *,
+        redirect_uri: str,
+        old_cookie: str | None,
+        visit: Visit,
+    ) -> str | Refuse:
+        """Finish an attempt with what the provider answered: return the new cookie's value."""
+        provider = self.providers[attempt.provider]
+        if not isinstance(provider, RedirectProvider):
+            raise Rejected(Code.NOT_FOUND)
+
+        def prove() -> Completion:
+            self.sign_ins.use_attempt(attempt.state)
+            return provider.complete(query, attempt.secrets, redirect_uri=redirect_uri)
+
+        return self._establish(prove, Code.SIGN_IN_REJECTED, old_cookie, visit)
+
+    def sign_out(self, cookie: str | None, return_to: str, visit: Visit) -> str | None:
+        """End the sign-in of this cookie, if there is one.
+
+        Return the address of the provider's own sign-out, which sends the visitor on to
+        `return_to`, or `None`.
+        """
         try:
             ended = self.sign_ins.end(cookie)
         except UsherError as error:
             self.audit.write("sign-out", error.code, visit)
             raise
-        if ended:
-            self.audit.write("sign-out", "signed-out", visit)
+        if ended is None:
+            return None
+        self.audit.write("sign-out", "signed-out", visit)
+        provider = self.providers.get(ended.provider)
+        if not isinstance(provider, RedirectProvider):
+            return None
+        try:
+            return provider.logout_url(id_token=ended.id_token, return_to=return_to)
+        except ProviderUnavailable:
+            return None
 
-    def _record(self, identity: Identity, account: str, cookie: str, visit: Visit) -> None:
+    def provider_logout(self, name: str, logout_token: str, visit: Visit) -> Refuse | None:
+        """End what the provider says has ended; return why not, where it is not believed."""
+        provider = self.providers[name]
+        if not isinstance(provider, RedirectProvider):
+            raise Rejected(Code.NOT_FOUND)
+        try:
+            self.limits.logouts_per_provider.count(name)
+            count = self.sign_ins.end_by(name, provider.logout_notice(logout_token))
+            refusal = Refuse(Code.MALFORMED_REQUEST, "replayed") if count is None else None
+        except CredentialsRefused as error:
+            count, refusal = None, Refuse(Code.MALFORMED_REQUEST, error.reason)
+        except Exception as error:
+            count, refusal = None, refusal_of(error, visit.support_id)
+        code = "sign-ins-ended" if refusal is None else refusal.code.value
+        reason = None if refusal is None else refusal.reason
+        self.audit.write("provider-logout", code, visit, reason=reason, count=count)
+        return refusal
+
+    def _establish(
+        self,
+        prove: Callable[[], Completion],
+        failure_code: Code,
+        old_cookie: str | None,
+        visit: Visit,
+        account: str | None = None,
+    ) -> str | Refuse:
+        try:
+            completion = prove()
+            cookie = self.sign_ins.create(completion)
+            self.sign_ins.end(old_cookie)
+        except SignInFailed as failure:
+            refusal = Refuse(failure_code, failure.reason)
+        except SignInDeclined as failure:
+            refusal = Refuse(Code.SIGN_IN_DECLINED, failure.reason)
+        except Exception as error:
+            refusal = refusal_of(error, visit.support_id)
+        else:
+            self._record(completion.identity, account, cookie, visit)
+            return cookie
+        self.audit.write("sign-in", refusal.code, visit, account=account, reason=refusal.reason)
+        return refusal
+
+    def _record(
+        self, identity: Identity, account: str | None, cookie: str, visit: Visit
+    ) -> None:
         try:
             self.audit.write("sign-in", "signed-in", visit, identity=identity, account=account)
         except UsherError:
             self.sign_ins.end(cookie)
             raise
 
-    def _prove(self, form: Mapping[str, str], account: str, visit: Visit) -> Identity:
+    def _prove(
+        self, provider: FormProvider, form: Mapping[str, str], account: str, visit: Visit
+    ) -> Identity:
         limits = self.limits
         with (
             limits.failures_per_account.trying(account, SignInFailed),
             limits.failures_per_address.trying(address_key(visit.address), SignInFailed),
         ):
             limits.sign_ins.count()
-            return self.provider.sign_in(form)
+            return provider.sign_in(form)

@@ -31,6 +31,11 @@ class Code(StrEnum):
     TOO_MANY_REQUESTS = "too-many-requests"
     SIGN_IN_FAILED = "sign-in-failed"
     FORM_EXPIRED = "form-expired"
+    SIGN_IN_REJECTED = "sign-in-rejected"
+    SIGN_IN_DECLINED = "sign-in-declined"
+    INVALID_TOKEN = "invalid-token"  # noqa: S105
+    INSUFFICIENT_SCOPE = "insufficient-scope"
+    AMBIGUOUS_CREDENTIALS = "ambiguous-credentials"
     SESSION_LIMIT = "session-limit"
     INTERNAL_ERROR = "internal-error"
     STORE_UNAVAILABLE = "store-unavailable"
@@ -142,6 +147,34 @@ PROBLEMS: dict[Code, Problem] = {
         "The sign-in form has expired, or cookies are blocked",
         "Allow cookies for this site, then open the sign-in page again.",
         sign_in_helps=True,
+    ),
+    Code.SIGN_IN_REJECTED: Problem(
+        HTTPStatus.BAD_REQUEST,
+        "The sign-in could not be completed",
+        "It took too long, was finished before, or the provider's answer could not be believed."
+        " Start again from the sign-in page.",
+        sign_in_helps=True,
+    ),
+    Code.SIGN_IN_DECLINED: Problem(
+        HTTPStatus.FORBIDDEN,
+        "The sign-in was declined",
+        "The identity provider was not allowed to say who you are.",
+        sign_in_helps=True,
+    ),
+    Code.INVALID_TOKEN: Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "The access token is not accepted",
+        "Get a new access token for this service, and send it in the Authorization header.",
+    ),
+    Code.INSUFFICIENT_SCOPE: Problem(
+        HTTPStatus.FORBIDDEN,
+        "The access token does not allow this",
+        "The app must be one that the operator lists, and its token must have the scope asked for.",
+    ),
+    Code.AMBIGUOUS_CREDENTIALS: Problem(
+        HTTPStatus.BAD_REQUEST,
+        "The request speaks for two people",
+        "Send the sign-in cookie or an access token, not both.",
     ),
     Code.SESSION_LIMIT: Problem(
         HTTPStatus.FORBIDDEN,

@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 
-from .base import ProviderUnavailable, SignInFailed
+from .base import ProviderUnavailable, SignInDeclined, SignInFailed
 
 logger = logging.getLogger(__name__)
 
@@ -69,4 +69,6 @@ def _refusal(error: str, issuer: str) -> Exception:
         return ProviderUnavailable(f"the provider answered {error}")
     if error in _PROVIDERS_FAULTS:
         return ProviderUnavailable(f"the provider answered {error}")
-    return SignInFailed(_PERSONS_ANSWERS.get(error, "provider-error"))
+    if error in _PERSONS_ANSWERS:
+        return SignInDeclined(_PERSONS_ANSWERS[error])
+    return SignInFailed("provider-error")

@@ -52,6 +52,10 @@ class SignInFailed(Exception):
         self.reason = reason
 
 
+class SignInDeclined(SignInFailed):
+    """The person said no, or was not asked as the attempt was silent: nothing is wrong."""
+
+
 class ProviderUnavailable(Exception):
     """The provider could not answer; trying again later may help."""
 
@@ -174,8 +178,12 @@ class FormProvider(Provider, Protocol):
 class RedirectProvider(Provider, Protocol):
     """A provider that the browser is sent to and comes back from."""
 
-    def begin(self, *, redirect_uri: str, silent: bool = False) -> Challenge:
+    def begin(
+        self, *, redirect_uri: str, silent: bool = False, language: str | None = None
+    ) -> Challenge:
         """Start one attempt. `silent` asks the provider not to show anything.
+
+        `language` (BCP 47) is what the visitor's browser prefers.
 
         Raises `ProviderUnavailable`.
         """

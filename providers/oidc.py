@@ -107,7 +107,9 @@ class OidcProvider:
         """Whether the provider answered when it was last asked. Asks nothing itself."""
         return self._discovery.is_available
 
-    def begin(self, *, redirect_uri: str, silent: bool = False) -> Challenge:
+    def begin(
+        self, *, redirect_uri: str, silent: bool = False, language: str | None = None
+    ) -> Challenge:
         """Start one attempt. `silent` sends `prompt=none`."""
         with self._sign_ins:
             metadata = self._discovery.metadata()
@@ -122,6 +124,7 @@ class OidcProvider:
             nonce=nonce,
             code_verifier=code_verifier,
             prompt="none" if silent else None,
+            ui_locales=language,
             acr_values=" ".join(settings.acr_values) or None,
             max_age=None if age is None else str(age),
         )

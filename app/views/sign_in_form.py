@@ -1,0 +1,87 @@
+"""The page on which a visitor signs in, and the token that ties its form to one browser."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Response, render_template, request, url_for
+from itsdangerous import BadData, URLSafeSerializer
+
+from flask_usher.providers.base import RedirectProvider
+
+from ..errors import PROBLEMS, Code, Rejected
+from ..policy import Refuse
+from ..settings import Settings
+from ..sign_ins import CLOCK_TOLERANCE_SECONDS
+from ..state import State
+from .cookies import cookie_name, set_cookie
+from .problems import with_headers
+
+FORM_SECONDS = 12 * 3600
+
+
+def sign_in_form(
+    state: State, target: str, username: str = "", refusal: Refuse | None = None
+) -> Response:
+    """Return the page, with whatever ways of signing in there are."""
+    settings = state.settings
+    nonce = secrets.token_urlsafe(16)
+    page = render_template(
+        "usher/sign_in.html",
+        action=url_for("usher.sign_in") if state.authentication.form else None,
+        choices=_choices(state, target),
+        next=target,
+        form_token=_form_tokens(state).dumps([nonce, state.clock()]),
+        username=username,
+        error=_sentence(refusal),
+        site=settings.public_host,
+        stylesheet=url_for("usher.static", filename="usher.css"),
+    )
+    response = Response(page, 200 if refusal is None else PROBLEMS[refusal.code].status)
+    set_cookie(response, settings, form_cookie(settings), nonce)
+    return response if refusal is None else with_headers(response, refusal)
+
+
+def check_form(state: State) -> None:
+    """Make sure that the form was made for this browser, and not long ago.
+
+    Raises `Rejected`.
+    """
+    cookie = request.cookies.get(form_cookie(state.settings), "")
+    try:
+        nonce, made_at = _form_tokens(state).loads(request.form.get("form_token", ""))
+    except BadData as error:
+        raise Rejected(Code.FORM_EXPIRED) from error
+    in_time = -CLOCK_TOLERANCE_SECONDS <= state.clock() - made_at <= FORM_SECONDS
+    if not in_time or not secrets.compare_digest(nonce.encode(), cookie.encode()):
+        raise Rejected(Code.FORM_EXPIRED)
+
+
+def form_cookie(settings: Settings) -> str:
+    """Return the name of the cookie that belongs to the form."""
+    return cookie_name(settings) + "-form"
+
+
+def _choices(state: State, target: str) -> list[dict[str, str]]:
+    return [
+        {
+            "href": url_for("usher.start_redirect", provider=name, next=target),
+            "text": getattr(state.settings.providers[name], "label", None) or name,
+        }
+        for name, provider in state.providers.items()
+        if isinstance(provider, RedirectProvider)
+    ]
+
+
+def _sentence(refusal: Refuse | None) -> str | None:
+    if refusal is None:
+        return None
+    if refusal.retry_after is not None:
+        minutes = -(-refusal.retry_after // 60)
+        return f"Too many tries. Please wait {minutes} min and try again."
+    problem = PROBLEMS[refusal.code]
+    return f"{problem.title}. {problem.detail}"
+
+
+def _form_tokens(state: State) -> URLSafeSerializer:
+    return URLSafeSerializer(state.settings.secret_key.derive("usher sign-in form"))
