@@ -35,8 +35,7 @@ class Authentication:
         account = self.provider.account_key(form)
         try:
             identity = self._prove(form, account, visit)
-            cookie = self.sign_ins.create(identity)
-            self.sign_ins.end(old_cookie)
+            cookie = self.sign_ins.create(identity, replacing=old_cookie)
         except SignInFailed as failure:
             refusal = Refuse(Code.SIGN_IN_FAILED, failure.reason)
         except Exception as error:

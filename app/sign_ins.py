@@ -10,11 +10,13 @@ import hashlib
 import hmac
 import json
 import logging
+import math
 import re
 import secrets
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from enum import Enum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -41,7 +43,12 @@ table = sa.Table(
     sa.Index("usher_sign_ins_expires_at", "expires_at"),
 )
 _find = sa.select(
-    table.c.identity, table.c.signed_in_at, table.c.last_seen_at, table.c.expires_at
+    table.c.provider,
+    table.c.subject,
+    table.c.identity,
+    table.c.signed_in_at,
+    table.c.last_seen_at,
+    table.c.expires_at,
 ).where(table.c.id == sa.bindparam("id"))
 
 COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -95,15 +102,18 @@ class SignIns:
         self._per_person = per_person
         self._end_oldest_when_full = end_oldest_when_full
 
-    def create(self, identity: Identity) -> str:
+    def create(self, identity: Identity, replacing: str | None = None) -> str:
         """Record that this person has signed in, and return the value for the cookie.
 
-        Raises `Rejected` when the person has too many sign-ins and none may be ended.
+        The sign-in of the cookie `replacing` ends, whoever it belongs to. Raises `Rejected`
+        when the person has too many sign-ins and none may be ended.
         """
         cookie = secrets.token_urlsafe(32)
         now = self._clock()
         with self._database.writing() as connection:
             self._purge(connection, now)
+            if replacing is not None:
+                connection.execute(table.delete().where(table.c.id == self._id(replacing)))
             self._make_room(connection, identity, now)
             connection.execute(
                 table.insert().values(
@@ -129,19 +139,18 @@ class SignIns:
         row = self._database.first(_find, {"id": sign_in_id})
         if row is None:
             return Absence.NONE
-        encoded, signed_in_at, last_seen_at, expires_at = tuple(row)
+        try:
+            identity, signed_in_at, last_seen_at, expires_at = _read(tuple(row))
+        except (ValueError, TypeError, RecursionError):
+            logger.exception("a sign-in record is damaged and is dropped")
+            self._end(table.c.id == sign_in_id)
+            return Absence.NONE
         now = self._clock()
         idle_until = last_seen_at + self._idle_seconds
         if now >= min(idle_until, expires_at, signed_in_at + self._absolute_seconds):
             return Absence.EXPIRED
-        if now < last_seen_at - CLOCK_TOLERANCE_SECONDS:
+        if now < max(signed_in_at, last_seen_at) - CLOCK_TOLERANCE_SECONDS:
             return Absence.EXPIRED
-        try:
-            identity = _from_json(encoded)
-        except (ValueError, TypeError, KeyError, RecursionError):
-            logger.exception("a sign-in record is damaged and is dropped")
-            self._end(table.c.id == sign_in_id)
-            return Absence.NONE
         if now - last_seen_at >= SEEN_INTERVAL_SECONDS:
             self._note_visit(sign_in_id, now)
         return SignIn(sign_in_id, identity, min(now + self._idle_seconds, expires_at))
@@ -206,15 +215,27 @@ class SignIns:
             connection.execute(table.delete().where(table.c.id.in_(surplus)))
 
 
+# The version of the record, then the members of `Identity` that have no column of their own.
+_TYPES = (int, int | float, dict, list, str | None, list, int)
+
+
 def _to_json(identity: Identity) -> str:
-    return json.dumps([RECORD_VERSION, *astuple(identity)])
+    _, _, *members = astuple(identity)
+    return json.dumps([RECORD_VERSION, *members])
 
 
-def _from_json(text: str) -> Identity:
-    version, provider, subject, signed_in_at, claims, groups, acr, amr, epoch = json.loads(text)
-    if version != RECORD_VERSION or type(subject) is not str or type(claims) is not dict:
-        raise ValueError("another version, or wrong types")
-    return Identity(
+def _read(row: tuple[Any, ...]) -> tuple[Identity, float, float, float]:
+    """Return the identity in a row of the table, and the three times."""
+    provider, subject, encoded, *times = row
+    members = json.loads(encoded)
+    if not all(isinstance(it, kind) for it, kind in zip(members, _TYPES, strict=True)):
+        raise TypeError("members of other types")
+    version, signed_in_at, claims, groups, acr, amr, epoch = members
+    if version != RECORD_VERSION or not all(isinstance(it, str) for it in (*groups, *amr)):
+        raise ValueError("another version, or lists of something else")
+    if not all(isinstance(time, float) and math.isfinite(time) for time in times):
+        raise ValueError("times that are none")
+    identity = Identity(
         provider=provider,
         subject=subject,
         signed_in_at=signed_in_at,
@@ -224,3 +245,5 @@ def _from_json(text: str) -> Identity:
         amr=tuple(amr),
         epoch=epoch,
     )
+    begun_at, last_seen_at, expires_at = times
+    return identity, begun_at, last_seen_at, expires_at
