@@ -72,7 +72,7 @@ class AuditLog:
             "event": event,
             "code": code,
             "support_id": visit.support_id,
-            "address": visit.address,
+            "address": visit.address[:LONGEST_FIELD],
         }
         if visit.site is not None:
             line["site"] = visit.site[:LONGEST_FIELD]

@@ -13,6 +13,7 @@ from flask_usher.providers.base import (
     Provider,
     ProviderUnavailable,
     RedirectProvider,
+    SignInDeclined,
     SignInFailed,
 )
 
@@ -78,7 +79,8 @@ class Authentication:
             raise Rejected(Code.NOT_FOUND)
 
         def prove() -> Completion:
-            self.sign_ins.use_attempt(attempt.state)
+            if not self.sign_ins.use_attempt(attempt.state):
+                raise SignInFailed("attempt-replayed")
             return provider.complete(query, attempt.secrets, redirect_uri=redirect_uri)
 
         return self._establish(prove, Code.SIGN_IN_REJECTED, old_cookie, visit)
@@ -133,12 +135,11 @@ class Authentication:
     ) -> str | Refuse:
         try:
             completion = prove()
-            cookie = self.sign_ins.create(completion)
-            self.sign_ins.end(old_cookie)
-        except SignInFailed as failure:
-            refusal = Refuse(failure_code, failure.reason)
+            cookie = self.sign_ins.create(completion, replacing=old_cookie)
         except SignInDeclined as failure:
             refusal = Refuse(Code.SIGN_IN_DECLINED, failure.reason)
+        except SignInFailed as failure:
+            refusal = Refuse(failure_code, failure.reason)
         except Exception as error:
             refusal = refusal_of(error, visit.support_id)
         else:

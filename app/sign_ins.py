@@ -10,11 +10,13 @@ import hashlib
 import hmac
 import json
 import logging
+import math
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from enum import Enum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -46,7 +48,12 @@ table = sa.Table(
     sa.Index("usher_sign_ins_expires_at", "expires_at"),
 )
 _find = sa.select(
-    table.c.identity, table.c.signed_in_at, table.c.last_seen_at, table.c.expires_at
+    table.c.provider,
+    table.c.subject,
+    table.c.identity,
+    table.c.signed_in_at,
+    table.c.last_seen_at,
+    table.c.expires_at,
 ).where(table.c.id == sa.bindparam("id"))
 
 COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -55,6 +62,7 @@ SEEN_INTERVAL_SECONDS = 60
 # Hosts may disagree by this much; a clock that jumps back further ends the sign-in.
 CLOCK_TOLERANCE_SECONDS = 60
 PURGED_AT_ONCE = 100
+ATTEMPT_SECONDS = 3600
 
 
 class Absence(Enum):
@@ -76,6 +84,14 @@ class SignIn:
     id: str
     identity: Identity
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A sign-in that was ended, with what its provider wants to be reminded of."""
+
+    provider: str
+    id_token: str | None = field(repr=False)
 
 
 class SignIns:
@@ -100,11 +116,12 @@ class SignIns:
         self._per_person = per_person
         self._end_oldest_when_full = end_oldest_when_full
 
-    def create(self, completion: Completion) -> str:
+    def create(self, completion: Completion, replacing: str | None = None) -> str:
         """Record that this person has signed in, and return the value for the cookie.
 
-        Raises `Rejected` when the person has too many sign-ins and none may be ended, or when
-        the provider has ended this one already.
+        The sign-in of the cookie `replacing` ends, whoever it belongs to. Raises `Rejected`
+        when the person has too many sign-ins and none may be ended, or when the provider has
+        ended this one already.
         """
         identity = completion.identity
         cookie = secrets.token_urlsafe(32)
@@ -114,6 +131,8 @@ class SignIns:
             if logouts.has_ended(connection, completion):
                 raise Rejected(Code.SIGN_IN_FAILED)
             self._purge(connection, now)
+            if replacing is not None:
+                connection.execute(table.delete().where(table.c.id == self._id(replacing)))
             self._make_room(connection, identity, now)
             connection.execute(
                 table.insert().values(
@@ -130,17 +149,13 @@ class SignIns:
             )
         return cookie
 
-    def id_token(self, cookie: str | None) -> tuple[str, str | None] | None:
-        """Return the provider of this cookie's sign-in and the ID token that it came with."""
-        if cookie is None or not COOKIE_VALUE.fullmatch(cookie):
-            return None
-        with self._database.reading() as connection:
-            row = connection.execute(
-                sa.select(table.c.provider, table.c.id_token).where(
-                    table.c.id == self._id(cookie)
-                )
-            ).first()
-        return None if row is None else (row[0], row[1])
+    def use_attempt(self, state: str) -> bool:
+        """Tell whether the attempt of this `state` is finished for the first time."""
+        now = self._clock()
+        with self._database.writing() as connection:
+            return first_use(
+                connection, "attempt", state, now=now, expires_at=now + ATTEMPT_SECONDS
+            )
 
     def end_by(self, provider: str, notice: LogoutNotice) -> int | None:
         """End what a provider's logout notice names; return how many sign-ins that were.
@@ -182,28 +197,33 @@ class SignIns:
         row = self._database.first(_find, {"id": sign_in_id})
         if row is None:
             return Absence.NONE
-        encoded, signed_in_at, last_seen_at, expires_at = tuple(row)
+        try:
+            identity, signed_in_at, last_seen_at, expires_at = _read(tuple(row))
+        except (ValueError, TypeError, RecursionError):
+            logger.exception("a sign-in record is damaged and is dropped")
+            self._end(table.c.id == sign_in_id)
+            return Absence.NONE
         now = self._clock()
         idle_until = last_seen_at + self._idle_seconds
         if now >= min(idle_until, expires_at, signed_in_at + self._absolute_seconds):
             return Absence.EXPIRED
-        if now < last_seen_at - CLOCK_TOLERANCE_SECONDS:
+        if now < max(signed_in_at, last_seen_at) - CLOCK_TOLERANCE_SECONDS:
             return Absence.EXPIRED
-        try:
-            identity = _from_json(encoded)
-        except (ValueError, TypeError, KeyError, RecursionError):
-            logger.exception("a sign-in record is damaged and is dropped")
-            self._end(table.c.id == sign_in_id)
-            return Absence.NONE
         if now - last_seen_at >= SEEN_INTERVAL_SECONDS:
             self._note_visit(sign_in_id, now)
         return SignIn(sign_in_id, identity, min(now + self._idle_seconds, expires_at))
 
-    def end(self, cookie: str | None) -> bool:
-        """End the sign-in of this cookie; tell whether there was one."""
+    def end(self, cookie: str | None) -> Ended | None:
+        """End the sign-in of this cookie, if there is one, and say what it was."""
         if cookie is None or not COOKIE_VALUE.fullmatch(cookie):
-            return False
-        return self._end(table.c.id == self._id(cookie)) > 0
+            return None
+        which = table.c.id == self._id(cookie)
+        with self._database.writing() as connection:
+            row = connection.execute(
+                sa.select(table.c.provider, table.c.id_token).where(which)
+            ).first()
+            connection.execute(table.delete().where(which))
+        return None if row is None else Ended(*tuple(row))
 
     def end_all_of(self, provider: str, subject: str) -> int:
         """End every sign-in of one person; return how many there were."""
@@ -259,15 +279,27 @@ class SignIns:
             connection.execute(table.delete().where(table.c.id.in_(surplus)))
 
 
+# The version of the record, then the members of `Identity` that have no column of their own.
+_TYPES = (int, int | float, dict, list, str | None, list, int)
+
+
 def _to_json(identity: Identity) -> str:
-    return json.dumps([RECORD_VERSION, *astuple(identity)])
+    _, _, *members = astuple(identity)
+    return json.dumps([RECORD_VERSION, *members])
 
 
-def _from_json(text: str) -> Identity:
-    version, provider, subject, signed_in_at, claims, groups, acr, amr, epoch = json.loads(text)
-    if version != RECORD_VERSION or type(subject) is not str or type(claims) is not dict:
-        raise ValueError("another version, or wrong types")
-    return Identity(
+def _read(row: tuple[Any, ...]) -> tuple[Identity, float, float, float]:
+    """Return the identity in a row of the table, and the three times."""
+    provider, subject, encoded, *times = row
+    members = json.loads(encoded)
+    if not all(isinstance(it, kind) for it, kind in zip(members, _TYPES, strict=True)):
+        raise TypeError("members of other types")
+    version, signed_in_at, claims, groups, acr, amr, epoch = members
+    if version != RECORD_VERSION or not all(isinstance(it, str) for it in (*groups, *amr)):
+        raise ValueError("another version, or lists of something else")
+    if not all(isinstance(time, float) and math.isfinite(time) for time in times):
+        raise ValueError("times that are none")
+    identity = Identity(
         provider=provider,
         subject=subject,
         signed_in_at=signed_in_at,
@@ -277,3 +309,5 @@ def _from_json(text: str) -> Identity:
         amr=tuple(amr),
         epoch=epoch,
     )
+    begun_at, last_seen_at, expires_at = times
+    return identity, begun_at, last_seen_at, expires_at

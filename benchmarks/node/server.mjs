@@ -18,7 +18,7 @@ const subjectKey = derive('usher audit subject');
 const database = new Database(given.database);
 database.pragma('journal_mode = WAL');
 const findSignIn = database.prepare(
-  'SELECT identity, signed_in_at, last_seen_at, expires_at FROM usher_sign_ins WHERE id = ?',
+  'SELECT provider, subject, identity, signed_in_at, last_seen_at, expires_at FROM usher_sign_ins WHERE id = ?',
 );
 const noteVisit = database.prepare('UPDATE usher_sign_ins SET last_seen_at = ? WHERE id = ?');
 const findAccount = database.prepare(
@@ -39,8 +39,9 @@ function identify(cookie) {
   const now = Date.now() / 1000;
   if (!row || now >= Math.min(row.last_seen_at + given.idleSeconds, row.expires_at)) return null;
   if (now - row.last_seen_at >= 60) noteVisit.run(now, id);
-  // The record is an array: version, provider, subject, signed_in_at, claims, groups, acr, amr, epoch.
-  const [version, provider, subject, , , , , , epoch] = JSON.parse(row.identity);
+  const { provider, subject } = row;
+  // The rest of the record is an array: version, signed_in_at, claims, groups, acr, amr, epoch.
+  const [version, , , , , , epoch] = JSON.parse(row.identity);
   if (version !== 1) return null;
   const account = findAccount.get(subject);
   if (!account?.active || account.epoch !== epoch) return null;

@@ -96,10 +96,10 @@ class Answer(TestResponse):
 class Browser(Client):
     """Sends requests and keeps cookies. Not for more than one thread."""
 
-    def __init__(self, service: Service, origin: str) -> None:
-        super().__init__(service.app, response_wrapper=Answer)
+    def __init__(self, service: Service, use_cookies: bool = True) -> None:
+        super().__init__(service.app, response_wrapper=Answer, use_cookies=use_cookies)
         self.service = service
-        self.origin = origin
+        self.origin = service.origin
 
     def open(self, *args: Any, **kwargs: Any) -> Answer:
         """Send a request to the service's own origin, unless `base_url` says otherwise."""
@@ -218,9 +218,9 @@ class Service:
         assert isinstance(provider, LocalProvider)
         return provider
 
-    def browser(self) -> Browser:
-        """Return a browser without any cookie."""
-        return Browser(self, self.origin)
+    def browser(self, use_cookies: bool = True) -> Browser:
+        """Return a browser without any cookie; it may be one that keeps none."""
+        return Browser(self, use_cookies)
 
     def add_account(self, name: str = "jane", **members: Any) -> Account:
         """Make an account with the password `PASSWORD`."""

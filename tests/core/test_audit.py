@@ -1,0 +1,303 @@
+"""The audit log: what a line holds, what it never holds, and lines of several writers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.installations import SECRET
+from support.minting import issue, make_minter
+from support.threads import together
+
+from flask_usher.audit import AuditLog, Visit
+from flask_usher.errors import AuditUnavailable, Code
+from flask_usher.keys import Secret
+from flask_usher.providers.base import Identity
+
+NOW = 1_800_000_000.25
+KEY = Secret("secret-key", SECRET.encode())
+OTHER_KEY = Secret("secret-key", SECRET[::-1].encode())
+VISIT = Visit(support_id="k7", address="192.0.2.1", site="https://www.shop.example")
+JANE = Identity(
+    provider="local",
+    subject="4b6f5c1e-subject",
+    signed_in_at=0.0,
+    claims={"email": "jane@shop.example", "given_name": "Jane"},
+    groups=("vip-customers",),
+)
+WHERE = {"support_id": "k7", "address": "192.0.2.1", "site": "https://www.shop.example"}
+
+
+def audit_log(file: Path | int, key: Secret = KEY, now: float = NOW) -> AuditLog:
+    return AuditLog(file, key, lambda: now)
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    text = file.read_text()
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "audit.log"
+
+
+def test_the_line_of_a_token(file: Path) -> None:
+    token = make_minter(visitor_data={"city": "city"}).mint(issue(city=5))
+    log = audit_log(file)
+    log.write("token", "issued", VISIT, identity=JANE, token=token)
+    assert lines_of(file) == [
+        {
+            "time": "2027-01-15T08:00:00.250Z",
+            "event": "token",
+            "code": "issued",
+            **WHERE,
+            "provider": "local",
+            "subject": log.pseudonym("local:4b6f5c1e-subject"),
+            "token_sha256": token.sha256,
+            "dropped": ["city"],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given_", "found"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param({"reason": "wrong-password"}, {"reason": "wrong-password"}, id="reason"),
+        pytest.param({"count": 0}, {"count": 0}, id="count"),
+        pytest.param({"token": make_minter().mint(issue())}, {"token_sha256"}, id="token"),
+        pytest.param({"account": "jane"}, {"account"}, id="account"),
+        pytest.param({"identity": JANE}, {"provider", "subject"}, id="identity"),
+    ],
+)
+def test_a_line_holds_what_is_known_and_nothing_else(
+    file: Path, given_: dict[str, Any], found: Any
+) -> None:
+    audit_log(file).write("sign-in", Code.SIGN_IN_FAILED, VISIT, **given_)
+    (line,) = lines_of(file)
+    assert line["code"] == "sign-in-failed"
+    assert set(line) == {"time", "event", "code", *WHERE} | set(found)
+    if isinstance(found, dict):
+        assert found.items() <= line.items()
+
+
+def test_a_request_from_no_page_has_no_site(file: Path) -> None:
+    audit_log(file).write("token", "issued", Visit("k7", "192.0.2.1", None))
+    assert "site" not in lines_of(file)[0]
+
+
+@pytest.mark.parametrize(
+    ("now", "time"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (1_800_000_000.9999, "2027-01-15T08:00:00.999Z"),
+        (2_208_988_800.0, "2040-01-01T00:00:00.000Z"),
+    ],
+)
+def test_row_126_times_are_utc_with_milliseconds(file: Path, now: float, time: str) -> None:
+    audit_log(file, now=now).write("token", "issued", VISIT)
+    assert lines_of(file)[0]["time"] == time
+
+
+def test_no_person_and_no_token_is_in_a_line(file: Path) -> None:
+    token = make_minter().mint(issue())
+    audit_log(file).write(
+        "token", "issued", VISIT, identity=JANE, account="jane-doe", token=token
+    )
+    text = file.read_text()
+    for secret in ("jane", "Jane", JANE.subject, 'shop.example"}', "vip", "eyJ", token.value):
+        assert secret not in text
+
+
+HOSTILE = [
+    pytest.param("a\r\nb", id="row151-line-break"),
+    pytest.param('a"}\n{"code":"issued"', id="row36-forged-line"),
+    pytest.param("a\u2028b\u2029c\x85d", id="row151-line-separators"),
+    pytest.param("a\x1b[31mb\x9b2Jc", id="row151-ansi"),
+    pytest.param("a\x00b\x7f", id="row151-nul"),
+    pytest.param("a\u202eb\u200b", id="row151-bidi"),
+    pytest.param("a\ud800b", id="lone-surrogate"),
+    pytest.param("<script>alert(1)</script>", id="row151-markup"),
+    pytest.param("${jndi:ldap://127.0.0.1/a}", id="row36-jndi"),
+    pytest.param("😀é", id="not-ascii"),
+    pytest.param("x" * 100_000, id="long"),
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_in_its_field(file: Path, text: str) -> None:
+    visit = Visit(support_id="k7", address=text, site=text)
+    audit_log(file).write("sign-in", "sign-in-failed", visit, account=text, reason=text)
+    raw = file.read_bytes()
+    assert raw.count(b"\n") == 1
+    assert re.fullmatch(rb"[ -~]{1,6000}\n", raw)
+    (line,) = lines_of(file)
+    assert line["code"] == "sign-in-failed"
+    assert line["site"] == line["reason"] == line["address"] == text[:256]
+    assert re.fullmatch(r"[0-9a-f]{32}", line["account"])
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_text_makes_one_line(site: str, reason: str, account: str) -> None:
+    read, write = os.pipe()
+    try:
+        visit = Visit(support_id="k7", address="192.0.2.1", site=site)
+        audit_log(write).write("sign-in", "x", visit, account=account, reason=reason)
+        raw = os.read(read, 65536)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert raw.count(b"\n") == 1
+    assert raw.isascii()
+    assert json.loads(raw)["reason"] == reason[:256]
+
+
+def test_pseudonyms_are_stable_and_hang_on_the_secret(file: Path) -> None:
+    log = audit_log(file)
+    assert log.pseudonym("local:1") == audit_log(file).pseudonym("local:1")
+    assert log.pseudonym("local:1") != log.pseudonym("local:2")
+    assert log.pseudonym("local:1") != audit_log(file, OTHER_KEY).pseudonym("local:1")
+    assert re.fullmatch(r"[0-9a-f]{32}", log.pseudonym("local:1"))
+
+
+def test_an_account_name_and_a_subject_have_different_pseudonyms(file: Path) -> None:
+    jane = Identity(provider="local", subject="jane", signed_in_at=0.0)
+    audit_log(file).write("sign-in", "signed-in", VISIT, identity=jane, account="jane")
+    (line,) = lines_of(file)
+    assert line["account"] != line["subject"]
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022])
+def test_the_file_is_the_owners_alone_and_is_appended_to(file: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        audit_log(file).write("token", "issued", VISIT)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    audit_log(file).write("token", "issued", VISIT)
+    assert len(lines_of(file)) == 2
+
+
+def test_a_descriptor_is_written_to_and_stays_open(tmp_path: Path) -> None:
+    file = tmp_path / "stdout"
+    with file.open("ab") as stream:
+        log = audit_log(stream.fileno())
+        log.check()
+        log.write("token", "issued", VISIT)
+        log.write("token", "issued", VISIT)
+        stream.write(b"still open\n")
+    assert file.read_text().count('"issued"') == 2
+    assert file.read_text().endswith("still open\n")
+
+
+def test_row_165_a_reader_that_has_gone_away(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        with pytest.raises(AuditUnavailable):
+            audit_log(write).write("token", "issued", VISIT)
+    finally:
+        os.close(write)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(lambda folder: folder / "no" / "audit.log", id="row165-no-folder"),
+        pytest.param(lambda folder: folder, id="row165-folder"),
+        pytest.param(lambda folder: Path("/dev/full"), id="row165-full"),
+        pytest.param(lambda folder: folder / ("x" * 300), id="row165-long-name"),
+        pytest.param(lambda folder: Path("/dev/null/audit.log"), id="row165-below-a-file"),
+    ],
+)
+def test_a_line_that_cannot_be_written_is_said(tmp_path: Path, place: Any) -> None:
+    log = audit_log(place(tmp_path))
+    for _ in range(3):
+        with pytest.raises(AuditUnavailable) as error:
+            log.write("token", "issued", VISIT, identity=JANE)
+        assert error.value.code is Code.AUDIT_UNAVAILABLE
+        assert error.value.retry_after
+
+
+@pytest.mark.parametrize("name", ["no/audit.log", ""])
+def test_row_165_the_check_tells_before_the_first_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(AuditUnavailable):
+        audit_log(tmp_path / name).check()
+
+
+def test_row_165_it_heals_by_itself(tmp_path: Path) -> None:
+    log = audit_log(tmp_path / "later" / "audit.log")
+    with pytest.raises(AuditUnavailable):
+        log.write("token", "issued", VISIT)
+    (tmp_path / "later").mkdir()
+    log.check()
+    log.write("token", "issued", VISIT)
+    assert len(lines_of(tmp_path / "later" / "audit.log")) == 1
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from flask_usher.audit import AuditLog, Visit
+from flask_usher.keys import Secret
+
+log = AuditLog(Path(sys.argv[1]), Secret("secret-key", b"x" * 64), lambda: 0.0)
+print("ready", flush=True)
+sys.stdin.readline()
+visit = Visit(support_id=sys.argv[2], address="192.0.2.1", site="s" * 256)
+for number in range(500):
+    log.write("token", "issued", visit, reason=str(number) + "r" * 250)
+"""
+
+
+def test_lines_of_two_processes_do_not_mix(file: Path) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, file, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two")
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate()
+        assert writer.returncode == 0
+    lines = lines_of(file)
+    assert Counter(line["support_id"] for line in lines) == {"one": 500, "two": 500}
+    for name in ("one", "two"):
+        numbers = [line["reason"].rstrip("r") for line in lines if line["support_id"] == name]
+        assert numbers == [str(number) for number in range(500)]
+
+
+def test_lines_of_many_threads_do_not_mix(file: Path) -> None:
+    log = audit_log(file)
+
+    def work(number: int) -> None:
+        visit = Visit(support_id=str(number), address="192.0.2.1", site=None)
+        for _ in range(100):
+            log.write("token", "issued", visit)
+
+    together(8, work)
+    counted = Counter(line["support_id"] for line in lines_of(file))
+    assert counted == {str(number): 100 for number in range(8)}
