@@ -29,15 +29,17 @@ def postgresql_programs() -> Path | None:
     return newest.parent if newest else on_path.parent if on_path else None
 
 
-def node_with_jose() -> Path | None:
+def node_with_libraries() -> Path | None:
     """Return Node.js, once `npm ci` has put its libraries into `tests/node`."""
-    return _command("node") if (ROOT / "tests/node/node_modules/jose").is_dir() else None
+    libraries = ROOT / "tests/node/node_modules"
+    there = all((libraries / name).is_dir() for name in ("jose", "oidc-provider"))
+    return _command("node") if there else None
 
 
 PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "browser": (chromium, "Chromium is missing (Debian package chromium)"),
     "postgresql": (postgresql_programs, "PostgreSQL is missing (Debian package postgresql)"),
-    "node": (node_with_jose, "Node.js is missing (packages nodejs and npm), or `make test`"),
+    "node": (node_with_libraries, "Node.js is missing (packages nodejs and npm), or `make test`"),
 }
 
 
