@@ -29,7 +29,7 @@ def postgresql_programs() -> Path | None:
     return newest.parent if newest else on_path.parent if on_path else None
 
 
-def node_with_libraries() -> Path | None:
+def node_with_modules() -> Path | None:
     """Return Node.js, once `npm ci` has put its libraries into `tests/node`."""
     libraries = ROOT / "tests/node/node_modules"
     there = all((libraries / name).is_dir() for name in ("jose", "oidc-provider"))
@@ -39,7 +39,7 @@ def node_with_libraries() -> Path | None:
 PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "browser": (chromium, "Chromium is missing (Debian package chromium)"),
     "postgresql": (postgresql_programs, "PostgreSQL is missing (Debian package postgresql)"),
-    "node": (node_with_libraries, "Node.js is missing (packages nodejs and npm), or `make test`"),
+    "node": (node_with_modules, "Node.js is missing (packages nodejs and npm), or `make test`"),
 }
 
 
