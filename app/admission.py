@@ -8,14 +8,15 @@ learns of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from flask_usher.providers.base import Identity, Provider
+from flask_usher.providers.base import CredentialsRefused, Identity, Provider, RequestProvider
 
 from .audit import AuditLog, Visit
-from .errors import Code
-from .limits import Limit
+from .errors import Code, Rejected
+from .limits import Limits, address_key
 from .minter import Minter, Token
 from .policy import Decision, Facts, Issue, Policy, Refuse
 from .refusals import refusal_of
@@ -24,9 +25,14 @@ from .sign_ins import Absence, SignIn, SignIns
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request shows to say who is asking: the value of the sign-in cookie."""
+    """What a request shows to say who is asking.
+
+    `cookie` is the value of the sign-in cookie; `headers` are those that may identify a caller
+    without one, by their names in lower case.
+    """
 
     cookie: str | None
+    headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,8 @@ class Admission:
 
     sign_ins: SignIns
     providers: Mapping[str, Provider]
-    limit: Limit
+    request_providers: tuple[RequestProvider, ...]
+    limits: Limits
     policy: Policy
     minter: Minter
     audit: AuditLog
@@ -48,9 +55,10 @@ class Admission:
         identity, token = None, None
         decision: Decision
         try:
-            sign_in, identity = self.recognise(credentials)
+            with self._few_refusals(credentials, visit):
+                sign_in, identity = self.recognise(credentials)
             if identity is not None:
-                self.limit.count(f"{identity.provider}:{identity.subject}")
+                self.limits.tokens_per_person.count(f"{identity.provider}:{identity.subject}")
             decision = self.policy.decide(Facts(sign_in, identity))
             if isinstance(decision, Issue):
                 token = self.minter.mint(decision)
@@ -58,13 +66,44 @@ class Admission:
             decision = refusal_of(error, visit.support_id)
         return self._record(visit, identity, decision, token)
 
-    def recognise(self, credentials: Credentials) -> tuple[SignIn | Absence, Identity | None]:
-        """Return the sign-in, and who the provider says *now* that the person is."""
+    def recognise(
+        self, credentials: Credentials
+    ) -> tuple[SignIn | Absence | None, Identity | None]:
+        """Return the sign-in, and who the provider says *now* that the person is.
+
+        The sign-in is `None` where the request itself proves who is asking. Raises `Rejected`
+        when the request speaks for more than one person.
+        """
+        presented = self._presented(credentials)
         sign_in = self.sign_ins.find(credentials.cookie)
+        if presented is not None:
+            if isinstance(sign_in, SignIn):
+                raise Rejected(Code.AMBIGUOUS_CREDENTIALS)
+            return None, presented
         if isinstance(sign_in, Absence):
             return sign_in, None
         provider = self.providers.get(sign_in.identity.provider)
         return sign_in, provider.current(sign_in.identity) if provider else None
+
+    @contextmanager
+    def _few_refusals(self, credentials: Credentials, visit: Visit) -> Iterator[None]:
+        # Each refused access token may have cost a call to a provider.
+        if not credentials.headers:
+            yield
+            return
+        limit = self.limits.refused_credentials_per_address
+        with limit.trying(address_key(visit.address), CredentialsRefused):
+            yield
+
+    def _presented(self, credentials: Credentials) -> Identity | None:
+        identities = [
+            identity
+            for provider in self.request_providers
+            if (identity := provider.identify(credentials.headers)) is not None
+        ]
+        if len(identities) > 1:
+            raise Rejected(Code.AMBIGUOUS_CREDENTIALS)
+        return identities[0] if identities else None
 
     def _record(
         self, visit: Visit, identity: Identity | None, decision: Decision, token: Token | None

@@ -113,8 +113,10 @@ class Authentication:
         if not isinstance(provider, RedirectProvider):
             raise Rejected(Code.NOT_FOUND)
         try:
-            self.limits.logouts_per_provider.count(name)
-            count = self.sign_ins.end_by(name, provider.logout_notice(logout_token))
+            limit = self.limits.refused_credentials_per_address
+            with limit.trying(address_key(visit.address), CredentialsRefused):
+                notice = provider.logout_notice(logout_token)
+            count = self.sign_ins.end_by(name, notice)
             refusal = Refuse(Code.MALFORMED_REQUEST, "replayed") if count is None else None
         except CredentialsRefused as error:
             count, refusal = None, Refuse(Code.MALFORMED_REQUEST, error.reason)

@@ -169,7 +169,7 @@ PROBLEMS: dict[Code, Problem] = {
     Code.INSUFFICIENT_SCOPE: Problem(
         HTTPStatus.FORBIDDEN,
         "The access token does not allow this",
-        "The app must be one that the operator lists, and its token must have the scope asked for.",
+        "The operator lists the apps that may ask and the scope that their tokens need.",
     ),
     Code.AMBIGUOUS_CREDENTIALS: Problem(
         HTTPStatus.BAD_REQUEST,

@@ -8,17 +8,18 @@ from collections.abc import Callable
 from flask import Flask
 from flask_login import LoginManager
 
-from flask_usher.providers.accounts import Accounts
-from flask_usher.providers.local import LocalProvider
+from flask_usher.providers.base import Identity, RequestProvider, Resources
 
 from . import configuration
 from .admission import Admission
 from .audit import AuditLog
 from .authentication import Authentication
 from .database import Database
+from .host_identity import flask_login_identity
 from .limits import Limits
 from .minter import Minter
 from .policy import Policy, Rule
+from .registry import make_providers
 from .self_test import self_test
 from .settings import Settings
 from .sign_ins import SignIns
@@ -29,6 +30,7 @@ from .views.guard import Guard
 from .views.session import load_visitor
 
 STDOUT, STDERR = 1, 2
+Identify = Callable[[], Identity | None]
 
 
 class Usher:
@@ -36,7 +38,8 @@ class Usher:
 
     The settings come from `app.config["USHER"]` (a mapping, or the path of a TOML file), else
     from the file that `USHER_SETTINGS` names. `rules` are policy rules of the app's own;
-    `clock` gives seconds since the epoch.
+    `identify` says who is signed in to the app, for a provider with `type = "host"`: when
+    absent, that is Flask-Login's `current_user`. `clock` gives seconds since the epoch.
     """
 
     def __init__(
@@ -44,9 +47,11 @@ class Usher:
         app: Flask | None = None,
         *,
         rules: tuple[Rule, ...] = (),
+        identify: Identify | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._rules = rules
+        self._identify = identify
         self._clock = clock
         if app is not None:
             self.init_app(app)
@@ -59,8 +64,13 @@ class Usher:
         """
         if EXTENSION in app.extensions:
             raise RuntimeError("Usher is already on this app")
-        settings = configuration.load(app.config.get("USHER"))
-        state = build(settings, clock=self._clock, rules=self._rules)
+        has_login_manager = hasattr(app, "login_manager")
+        state = build(
+            configuration.load(app.config.get("USHER")),
+            clock=self._clock,
+            rules=self._rules,
+            identify=self._identify or (flask_login_identity if has_login_manager else None),
+        )
         app.extensions[EXTENSION] = state
         prefix = state.settings.url_prefix
         app.register_blueprint(blueprint, url_prefix=prefix)
@@ -69,7 +79,7 @@ class Usher:
 
             app.register_blueprint(sandbox_blueprint, url_prefix=prefix + "/sandbox")
         Guard(state).install(app)
-        if not hasattr(app, "login_manager"):
+        if not has_login_manager:
             _login_manager().init_app(app)
 
 
@@ -85,6 +95,7 @@ def build(
     *,
     clock: Callable[[], float] = time.time,
     rules: tuple[Rule, ...] = (),
+    identify: Identify | None = None,
     console: int = STDOUT,
 ) -> State:
     """Return the wired parts for these settings, without any Flask app.
@@ -115,9 +126,8 @@ def build(
         optional_claims=token.optional_claims,
     )
     self_test(settings)
-    (name,) = settings.providers
-    provider = LocalProvider(name, Accounts(database), clock)
-    providers = {name: provider}
+    providers = make_providers(settings.providers, Resources(clock, database, identify))
+    of_requests = tuple(it for it in providers.values() if isinstance(it, RequestProvider))
     policy = Policy(derivation(token.user_id, token.pairwise_key), rules)
     return State(
         settings=settings,
@@ -125,9 +135,7 @@ def build(
         database=database,
         providers=providers,
         sign_ins=sign_ins,
-        admission=Admission(
-            sign_ins, providers, limits.tokens_per_person, policy, minter, audit
-        ),
-        authentication=Authentication(provider, sign_ins, limits, audit),
+        admission=Admission(sign_ins, providers, of_requests, limits, policy, minter, audit),
+        authentication=Authentication(providers, sign_ins, limits, audit),
         audit=audit,
     )

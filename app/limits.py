@@ -65,6 +65,9 @@ class Limits:
         self.sign_ins = limit("sign-ins", settings.sign_ins)
         self.failures_per_account = limit("account", settings.sign_in_failures_per_account)
         self.failures_per_address = limit("address", settings.sign_in_failures_per_address)
+        self.refused_credentials_per_address = limit(
+            "credentials", settings.refused_credentials_per_address
+        )
 
 
 def address_key(address: str) -> str:

@@ -23,7 +23,7 @@ class Facts:
     is no sign-in or the person may no longer come in.
     """
 
-    sign_in: SignIn | Absence
+    sign_in: SignIn | Absence | None
     identity: Identity | None
 
 

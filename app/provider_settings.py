@@ -10,7 +10,16 @@ from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validat
 from flask_usher.providers.base import ProviderType
 
 from . import keys
-from .setting_types import Origin, PrivateKeyFile, Table, TextSecretFile, Url, fault
+from .setting_types import (
+    ExistingFile,
+    Frozen,
+    Network,
+    PrivateKeyFile,
+    Table,
+    TextSecretFile,
+    Url,
+    fault,
+)
 
 ENTRY_POINT_GROUP = "flask_usher.providers"
 
@@ -115,8 +124,6 @@ class BearerProviderSettings(IssuerSettings):
     """For opaque tokens: the name under which the provider knows this service."""
     introspection_client_secret: TextSecretFile | None = None
     """For opaque tokens: path of the secret for the introspection endpoint."""
-    allowed_origins: tuple[Origin, ...] = ()
-    """Origins of web views that may send bearer tokens."""
 
     @field_validator("introspection_client_secret")
     @classmethod

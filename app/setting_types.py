@@ -6,9 +6,10 @@ import difflib
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -75,6 +76,11 @@ def text_like(pattern: str, expected: str) -> AfterValidator:
     return AfterValidator(validate)
 
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Frozen = Annotated[Mapping[Key, Value], AfterValidator(MappingProxyType)]
+
+
 def is_loopback(origin: str) -> bool:
     """Tell whether the origin is of this machine only."""
     return urlsplit(origin).hostname in LOOPBACK_HOSTS
@@ -119,6 +125,13 @@ def _path_of_secret(value: object, info: ValidationInfo) -> Path:
     in_folder = "/" in str(value) and path.parent.name != "" and os.path.isdir(path.parent)
     if _SECRET_ITSELF.fullmatch(str(value)) and not in_folder and not os.path.exists(path):
         raise hidden_fault("the path of a file that exists, not the secret itself")
+    return path
+
+
+def _existing_file(value: object, info: ValidationInfo) -> Path:
+    path = _path(value, info)
+    if not path.is_file():
+        raise fault("the path of a file that exists")
     return path
 
 
@@ -202,6 +215,7 @@ AuditFile = Annotated[Path | None, BeforeValidator(_audit_file)]
 PrivateKeyFile = Annotated[keys.PrivateKey, _loaded(keys.load_private_key)]
 SecretFile = Annotated[keys.Secret, _loaded(keys.load_secret)]
 TextSecretFile = Annotated[keys.TextSecret, _loaded(keys.load_text_secret)]
+ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 Url = Annotated[str, BeforeValidator(_url)]
 RecipientKey = Annotated[keys.PublicKey, BeforeValidator(_recipient_key)]
 DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]

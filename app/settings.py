@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     Field,
     StrictBool,
     StrictInt,
@@ -28,6 +26,7 @@ from .provider_settings import LocalProviderSettings, ProviderSettings
 from .setting_types import (
     AuditFile,
     DatabaseUrl,
+    Frozen,
     Network,
     Origin,
     PrivateKeyFile,
@@ -75,9 +74,6 @@ VISITOR_DATA_FIELDS = (
     "phoneNumber",
     "zipCode",
 )
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-Frozen = Annotated[Mapping[Key, Value], AfterValidator(MappingProxyType)]
 
 Activation = Literal["none", "anonymous"]
 ProblemCode = Annotated[str, key_among(PROBLEMS)]
@@ -204,6 +200,8 @@ class LimitSettings(Table):
     """Failed sign-ins from one address (IPv6: one /64)."""
     sign_ins: Rate = "1000 per 300 seconds"
     """Tries to sign in, all together."""
+    refused_credentials_per_address: Rate = "100 per 60 seconds"
+    """Refused access tokens and logout tokens from one address."""
     tokens_per_person: Rate = "100 per 60 seconds"
     """Tokens for one person."""
     workers: Annotated[StrictInt, Field(ge=1, le=1024)] = 1

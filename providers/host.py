@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from .base import Identity
 
@@ -21,9 +22,10 @@ class HostProvider:
 
     def identify(self, headers: Mapping[str, Sequence[str]]) -> Identity | None:
         """Return who is signed in to the host app."""
-        return self._identify()
+        identity = self._identify()
+        return None if identity is None else replace(identity, provider=self.name)
 
     def current(self, identity: Identity) -> Identity | None:
         """Return who is signed in to the host app, if it is still this person."""
-        now = self._identify()
+        now = self.identify({})
         return now if now is not None and now.subject == identity.subject else None

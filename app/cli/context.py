@@ -37,7 +37,7 @@ def open_state(context: click.Context) -> State:
     """Return the wired parts."""
     settings = load_settings(context)
     try:
-        return build(settings, console=STDERR)
+        return build(settings, identify=_nobody, console=STDERR)
     except SettingsError as error:
         raise Failure(faults_text(error)) from error
 
@@ -67,3 +67,7 @@ def store_failures() -> Iterator[None]:
         yield
     except UsherError as error:
         raise Failure(f"{PROBLEMS[error.code].title} ({error.code}). Is it running?") from error
+
+
+def _nobody() -> None:
+    """Say who is signed in to the host app: on the command line there is none."""

@@ -13,6 +13,10 @@ from ..policy import Refuse
 from ..state import current_state
 from .visits import current_visit
 
+BEARER_ERRORS = {
+    Code.INVALID_TOKEN: "invalid_token",
+    Code.INSUFFICIENT_SCOPE: "insufficient_scope",
+}
 TYPE_PREFIX = "urn:usher:problem:"
 _CODES_BY_STATUS = {
     400: Code.MALFORMED_REQUEST,
@@ -41,7 +45,7 @@ def problem_response(refusal: Refuse) -> Response:
     response = Response(
         json.dumps(body) + "\n", problem.status, mimetype="application/problem+json"
     )
-    return _with_headers(response, refusal)
+    return with_headers(response, refusal)
 
 
 def problem_page(refusal: Refuse) -> Response:
@@ -58,7 +62,7 @@ def problem_page(refusal: Refuse) -> Response:
         link=link,
         stylesheet=url_for("usher.static", filename="usher.css"),
     )
-    return _with_headers(Response(page, problem.status), refusal)
+    return with_headers(Response(page, problem.status), refusal)
 
 
 def refusal_of(error: Exception) -> Refuse:
@@ -78,9 +82,13 @@ def answer_errors(blueprint: Blueprint) -> None:
         return problem_response(refusal_of(error))
 
 
-def _with_headers(response: Response, refusal: Refuse) -> Response:
+def with_headers(response: Response, refusal: Refuse) -> Response:
+    """Add what RFC 9110 and RFC 6750 want to see beside the status."""
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = 'Cookie realm="usher"'
+    if refusal.code in BEARER_ERRORS:
+        challenge = f'Bearer realm="usher", error="{BEARER_ERRORS[refusal.code]}"'
+        response.headers["WWW-Authenticate"] = challenge
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(refusal.retry_after)
     return response

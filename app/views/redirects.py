@@ -75,7 +75,7 @@ def finish_redirect(provider: str) -> Response:
 
 @blueprint.post("/oidc/<provider>/back-channel-logout")
 def back_channel_logout(provider: str) -> Response:
-    """End the sign-ins that the provider says have ended (OpenID Connect Back-Channel Logout)."""
+    """End what the provider says has ended (OpenID Connect Back-Channel Logout 1.0)."""
     state = current_state()
     try:
         _provider(state, provider)
@@ -86,8 +86,10 @@ def back_channel_logout(provider: str) -> Response:
     except Exception as error:
         refusal = refusal_of(error)
         state.audit.write("provider-logout", refusal.code, current_visit())
-    return Response(status=200, mimetype="application/json") if refusal is None else (
-        problem_response(refusal)
+    return (
+        Response(status=200, mimetype="application/json")
+        if refusal is None
+        else (problem_response(refusal))
     )
 
 

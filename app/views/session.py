@@ -18,12 +18,14 @@ from .visits import current_credentials
 class Visitor(UserMixin):  # type: ignore[misc]
     """Flask-Login's user: a sign-in, and who the person is now."""
 
-    def __init__(self, sign_in: SignIn, identity: Identity) -> None:
+    def __init__(self, sign_in: SignIn | None, identity: Identity) -> None:
         self.sign_in = sign_in
         self.identity = identity
 
     def get_id(self) -> str:
-        """Return the id of the sign-in record, which is not the cookie's value."""
+        """Return the id of the sign-in record (not the cookie), else of the person."""
+        if self.sign_in is None:
+            return f"{self.identity.provider}:{self.identity.subject}"
         return self.sign_in.id
 
 
@@ -43,5 +45,6 @@ def session() -> Response:
     body: dict[str, object] = {"signed_in": visitor is not None}
     if visitor is not None:
         body["provider"] = visitor.identity.provider
+    if visitor is not None and visitor.sign_in is not None:
         body["expires_at"] = int(visitor.sign_in.expires_at)
     return Response(json.dumps(body), mimetype="application/json")

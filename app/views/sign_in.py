@@ -75,7 +75,8 @@ def sign_out() -> Response:
     """
     state = current_state()
     settings = state.settings
-    return_to = settings.public_url + wanted_page(state, request.form.get("next"))
+    # Providers send visitors on to registered addresses only, so this one never varies.
+    return_to = settings.public_url + settings.sign_ins.default_next
     elsewhere = state.authentication.sign_out(
         current_credentials(settings).cookie, return_to, current_visit()
     )

@@ -10,7 +10,9 @@ from flask import Request, g, request
 from ..admission import Credentials
 from ..audit import Visit
 from ..settings import Settings
+from .cookies import cookie_name
 
+IDENTIFYING_HEADERS = ("authorization",)
 BODY_LIMIT_BYTES = 16 * 1024
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -35,16 +37,12 @@ def current_visit() -> Visit:
 def current_credentials(settings: Settings) -> Credentials:
     """Return what the current request shows. Two cookies of one name count as none."""
     cookies = request.cookies.getlist(cookie_name(settings))
-    return Credentials(cookie=cookies[0] if len(cookies) == 1 else None)
-
-
-def cookie_name(settings: Settings) -> str:
-    """Return the name of the sign-in cookie.
-
-    Browsers hold a `__Host-` cookie back from plain http, and keep it from being set by
-    other hosts (RFC 6265bis, section 4.1.3.2).
-    """
-    return "__Host-usher" if settings.secure else "usher"
+    headers = {
+        name: request.headers.getlist(name)
+        for name in IDENTIFYING_HEADERS
+        if name in request.headers
+    }
+    return Credentials(cookies[0] if len(cookies) == 1 else None, headers)
 
 
 def _support_id() -> str:

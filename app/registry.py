@@ -1,0 +1,65 @@
+"""From the settings of a provider to the provider: the built-in types, then third parties'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_usher.providers.accounts import Accounts
+from flask_usher.providers.base import Provider, Resources
+from flask_usher.providers.host import HostProvider
+from flask_usher.providers.local import LocalProvider
+from flask_usher.providers.oidc import OidcProvider
+from flask_usher.providers.oidc_settings import OidcSettings
+
+from .errors import Fault, SettingsError
+from .provider_settings import (
+    THIRD_PARTY,
+    HostProviderSettings,
+    LocalProviderSettings,
+    OidcProviderSettings,
+)
+
+
+def make_providers(settings: Mapping[str, Any], resources: Resources) -> Mapping[str, Provider]:
+    """Return a provider for each table of settings. Raises `SettingsError`."""
+    return {name: _make(name, table, resources) for name, table in settings.items()}
+
+
+def _make(name: str, table: Any, resources: Resources) -> Provider:
+    match table:
+        case LocalProviderSettings():
+            return LocalProvider(name, Accounts(resources.database), resources.clock)
+        case OidcProviderSettings():
+            return OidcProvider(name, _oidc(table), resources.clock)
+        case HostProviderSettings():
+            return _host(name, resources)
+        case _:
+            return THIRD_PARTY[table.type].build(name, table, resources)
+
+
+def _oidc(table: OidcProviderSettings) -> OidcSettings:
+    return OidcSettings(
+        issuer=table.issuer,
+        client_id=table.client_id,
+        client_authentication=table.client_authentication,
+        client_secret=table.client_secret.value if table.client_secret else None,
+        client_key=table.client_key.private_key if table.client_key else None,
+        scopes=("openid", *table.scopes),
+        algorithms=table.algorithms,
+        acr_values=table.acr_values,
+        max_age_seconds=table.max_age_seconds,
+        userinfo=table.userinfo,
+        claims=table.claims,
+        endpoint_hosts=table.endpoint_hosts,
+        insecure_loopback=table.insecure_loopback,
+        private_networks=table.private_networks,
+        ca_file=str(table.ca_file) if table.ca_file else None,
+    )
+
+
+def _host(name: str, resources: Resources) -> HostProvider:
+    if resources.host_identity is None:
+        expected = "Usher(app, identify=…), or Flask-Login set up on the app before Usher"
+        raise SettingsError((Fault(f"providers.{name}", "no function that says so", expected),))
+    return HostProvider(name, resources.host_identity)
