@@ -31,6 +31,12 @@ MAXIMUM_RSA_BITS = 8192
 RSA_PUBLIC_EXPONENT = 65537
 MAXIMUM_KEYS = 100
 
+# Keys of the ROCA kind (CVE-2017-15361) are powers of 65537 modulo each of these.
+_ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+_ROCA_REMAINDERS = {
+    prime: frozenset(pow(RSA_PUBLIC_EXPONENT, power, prime) for power in range(prime))
+    for prime in _ROCA_PRIMES
+}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -129,4 +135,5 @@ def _is_strong(key: RSAPublicKey) -> bool:
         MINIMUM_RSA_BITS <= key.key_size <= MAXIMUM_RSA_BITS
         and numbers.e == RSA_PUBLIC_EXPONENT
         and numbers.n % 2 == 1
+        and not all(numbers.n % prime in _ROCA_REMAINDERS[prime] for prime in _ROCA_PRIMES)
     )
