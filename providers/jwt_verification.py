@@ -119,7 +119,7 @@ class Verifier:
     def _check_claims(self, claims: Claims) -> None:
         if claims.get("iss") != self._issuer:
             raise InvalidToken("issuer-mismatch")
-        if not _is_for(self._audience, claims.get("aud")):
+        if not is_for(self._audience, claims.get("aud")):
             raise InvalidToken("audience-mismatch")
         self._check_times(claims)
         for rule in self._kind.rules:
@@ -165,7 +165,8 @@ def _why_not(key: VerificationKey | None) -> str:
     return "unknown-key" if key is None else "bad-signature"
 
 
-def _is_for(audience: str, given: object) -> bool:
+def is_for(audience: str, given: object) -> bool:
+    """Tell whether an `aud` names the audience, alone or in a list (RFC 7519, 4.1.3)."""
     if isinstance(given, list):
         return audience in given and all(type(it) is str for it in given)
     return given == audience
