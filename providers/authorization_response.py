@@ -39,7 +39,8 @@ def read_code(
     """Return the authorization code in `query`.
 
     `state` is that of the attempt; `names_itself` tells whether the issuer sends `iss` always.
-    Raises `SignInFailed` or `ProviderUnavailable`.
+    Raises `SignInFailed`, `SignInDeclined` or `ProviderUnavailable`. Nothing that the provider
+    says in words (`error_description`) goes any further.
     """
     if any(len(values) != 1 for values in query.values()):
         raise SignInFailed("response-malformed")

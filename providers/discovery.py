@@ -18,6 +18,7 @@ WELL_KNOWN = "/.well-known/openid-configuration"
 FRESH_SECONDS = 3600
 STALE_SECONDS = 24 * 3600
 COOL_DOWN_SECONDS = 10
+ROOM = 64
 
 _OPTIONAL = ("userinfo_endpoint", "end_session_endpoint", "introspection_endpoint")
 
@@ -60,7 +61,7 @@ class Discovery:
         self._document = Refreshing(
             self._fetch, clock=clock, stale_seconds=STALE_SECONDS, background=background
         )
-        self._reader = self._document.reader(cool_down_seconds=COOL_DOWN_SECONDS)
+        self._reader = self._document.reader(cool_down_seconds=COOL_DOWN_SECONDS, room=ROOM)
 
     @property
     def is_available(self) -> bool:

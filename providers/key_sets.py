@@ -24,6 +24,9 @@ STALE_SECONDS = 3600
 # issuer itself, so a real rotation is seen at once even while strangers cry wolf.
 STRANGERS_COOL_DOWN_SECONDS = 60
 ISSUERS_COOL_DOWN_SECONDS = 10
+# Sign-ins are limited before they come here; tokens from strangers are not.
+STRANGERS_ROOM = 4
+ISSUERS_ROOM = 64
 
 
 class KeySets:
@@ -45,11 +48,11 @@ class KeySets:
             self._fetch, clock=clock, stale_seconds=STALE_SECONDS, background=background
         )
         self.for_issuers_tokens: Reader[KeySet] = self._document.reader(
-            cool_down_seconds=ISSUERS_COOL_DOWN_SECONDS
+            cool_down_seconds=ISSUERS_COOL_DOWN_SECONDS, room=ISSUERS_ROOM
         )
         """Keys for tokens that the issuer itself has handed to us."""
         self.for_strangers_tokens: Reader[KeySet] = self._document.reader(
-            cool_down_seconds=STRANGERS_COOL_DOWN_SECONDS
+            cool_down_seconds=STRANGERS_COOL_DOWN_SECONDS, room=STRANGERS_ROOM
         )
         """Keys for tokens that anybody may have sent."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets as random
 import time
 from base64 import urlsafe_b64encode
@@ -47,6 +48,9 @@ from .refreshing import in_a_thread
 CONCURRENCY = 16
 # A longer one would make an address that servers turn away.
 MAXIMUM_HINT_CHARACTERS = 4096
+
+_SECRET = re.compile(r"[A-Za-z0-9._-]{43,128}")
+_LANGUAGE = re.compile(r"[A-Za-z0-9-]{1,35}")
 
 
 class OidcProvider:
@@ -110,7 +114,7 @@ class OidcProvider:
     def begin(
         self, *, redirect_uri: str, silent: bool = False, language: str | None = None
     ) -> Challenge:
-        """Start one attempt. `silent` sends `prompt=none`."""
+        """Start one attempt: `silent` sends `prompt=none`, `language` as `ui_locales`."""
         with self._sign_ins:
             metadata = self._discovery.metadata()
         settings = self.settings
@@ -124,7 +128,7 @@ class OidcProvider:
             nonce=nonce,
             code_verifier=code_verifier,
             prompt="none" if silent else None,
-            ui_locales=language,
+            ui_locales=language if language and _LANGUAGE.fullmatch(language) else None,
             acr_values=" ".join(settings.acr_values) or None,
             max_age=None if age is None else str(age),
         )
@@ -141,7 +145,8 @@ class OidcProvider:
         state, nonce, code_verifier = (
             secrets.get(name, "") for name in ("state", "nonce", "code_verifier")
         )
-        if not (self._is_our_state(state) and nonce and code_verifier):
+        known = (_SECRET.fullmatch(it) for it in (state, nonce, code_verifier))
+        if not (all(known) and self._is_our_state(state)):
             raise SignInFailed("attempt-malformed")
         with self._sign_ins:
             metadata = self._discovery.metadata()
@@ -174,7 +179,8 @@ class OidcProvider:
     def logout_url(self, *, id_token: str | None, return_to: str) -> str | None:
         """Return the provider's logout address; `None` when it has none or does not answer."""
         try:
-            endpoint = self._discovery.metadata().end_session_endpoint
+            with self._logouts:
+                endpoint = self._discovery.metadata().end_session_endpoint
         except ProviderUnavailable:
             return None
         if endpoint is None:

@@ -21,8 +21,6 @@ T = TypeVar("T")
 
 # From this part of its life on, a document is looked at again without anybody waiting.
 _EARLY = 0.8
-# More than these don't wait for one look: a provider that hangs must not take all threads.
-_MOST_WAITING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +67,13 @@ class Refreshing(Generic[T]):
         self.held: _Held[T] | None = None
         self.looks = 0
 
-    def reader(self, *, cool_down_seconds: float) -> Reader[T]:
-        """Return a way to read that causes one look in `cool_down_seconds` at most."""
-        return Reader(self, cool_down_seconds)
+    def reader(self, *, cool_down_seconds: float, room: int) -> Reader[T]:
+        """Return a way to read that causes one look in `cool_down_seconds` at most.
+
+        Not more than `room` threads wait for a look: a provider that hangs must not take all
+        that there are.
+        """
+        return Reader(self, cool_down_seconds, room)
 
     @property
     def is_available(self) -> bool:
@@ -114,11 +116,11 @@ class Refreshing(Generic[T]):
 class Reader(Generic[T]):
     """One party's way to read a `Refreshing` document."""
 
-    def __init__(self, document: Refreshing[T], cool_down_seconds: float) -> None:
+    def __init__(self, document: Refreshing[T], cool_down_seconds: float, room: int) -> None:
         self._document = document
         self._cool_down_seconds = cool_down_seconds
         self._last_look: float | None = None
-        self._waiting_room = threading.BoundedSemaphore(_MOST_WAITING)
+        self._waiting_room = threading.BoundedSemaphore(room)
 
     def current(self) -> T:
         """Return the value that is in force. Raises `ProviderUnavailable`."""
