@@ -157,7 +157,7 @@ def _complete_by_state_alone(
     return Completion(JANE)
 
 
-def _person(**changes: Any) -> Callable[..., Identity]:
+def _person(**changes: Any) -> Callable[..., Identity | None]:
     return lambda self, headers: replace(JANE, **changes) if headers else None
 
 
