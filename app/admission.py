@@ -96,14 +96,19 @@ class Admission:
             yield
 
     def _presented(self, credentials: Credentials) -> Identity | None:
-        identities = [
-            identity
-            for provider in self.request_providers
-            if (identity := provider.identify(credentials.headers)) is not None
-        ]
-        if len(identities) > 1:
+        identities, refusals = [], []
+        for provider in self.request_providers:
+            try:
+                identities.append(provider.identify(credentials.headers))
+            except CredentialsRefused as refusal:
+                # It may be a token of another provider's.
+                refusals.append(refusal)
+        found = [identity for identity in identities if identity is not None]
+        if len(found) > 1:
             raise Rejected(Code.AMBIGUOUS_CREDENTIALS)
-        return identities[0] if identities else None
+        if not found and refusals:
+            raise refusals[0]
+        return found[0] if found else None
 
     def _record(
         self, visit: Visit, identity: Identity | None, decision: Decision, token: Token | None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flask_usher.providers.access_tokens import AccessTokenSettings
 from flask_usher.providers.accounts import Accounts
 from flask_usher.providers.base import Provider, Resources
+from flask_usher.providers.bearer import BearerProvider
 from flask_usher.providers.host import HostProvider
+from flask_usher.providers.introspection import IntrospectionProvider
 from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.oidc import OidcProvider
 from flask_usher.providers.oidc_settings import OidcSettings
@@ -15,7 +18,9 @@ from flask_usher.providers.oidc_settings import OidcSettings
 from .errors import Fault, SettingsError
 from .provider_settings import (
     THIRD_PARTY,
+    BearerProviderSettings,
     HostProviderSettings,
+    IssuerSettings,
     LocalProviderSettings,
     OidcProviderSettings,
 )
@@ -32,6 +37,8 @@ def _make(name: str, table: Any, resources: Resources) -> Provider:
             return LocalProvider(name, Accounts(resources.database), resources.clock)
         case OidcProviderSettings():
             return OidcProvider(name, _oidc(table), resources.clock)
+        case BearerProviderSettings():
+            return _bearer(name, table, resources)
         case HostProviderSettings():
             return _host(name, resources)
         case _:
@@ -50,12 +57,35 @@ def _oidc(table: OidcProviderSettings) -> OidcSettings:
         acr_values=table.acr_values,
         max_age_seconds=table.max_age_seconds,
         userinfo=table.userinfo,
-        claims=table.claims,
-        endpoint_hosts=table.endpoint_hosts,
-        insecure_loopback=table.insecure_loopback,
-        private_networks=table.private_networks,
-        ca_file=str(table.ca_file) if table.ca_file else None,
+        **_reach(table),
     )
+
+
+def _bearer(name: str, table: BearerProviderSettings, resources: Resources) -> Provider:
+    settings = AccessTokenSettings(
+        issuer=table.issuer,
+        audience=table.audience,
+        clients=frozenset(table.clients),
+        scope=table.scope,
+        algorithms=table.algorithms,
+        **_reach(table),
+    )
+    client_id, secret = table.introspection_client_id, table.introspection_client_secret
+    if client_id is None or secret is None:
+        return BearerProvider(name, settings, resources.clock)
+    return IntrospectionProvider(
+        name, settings, resources.clock, client_id=client_id, client_secret=secret.value
+    )
+
+
+def _reach(table: IssuerSettings) -> dict[str, Any]:
+    return {
+        "claims": table.claims,
+        "endpoint_hosts": table.endpoint_hosts,
+        "insecure_loopback": table.insecure_loopback,
+        "private_networks": table.private_networks,
+        "ca_file": str(table.ca_file) if table.ca_file else None,
+    }
 
 
 def _host(name: str, resources: Resources) -> HostProvider:
