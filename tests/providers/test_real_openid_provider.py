@@ -13,8 +13,12 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
+from support.access_tokens import bearer, refusal
 from support.openid_provider import JANE, RealOpenIdProvider, StartOpenIdProvider
 
+from flask_usher.providers.access_tokens import AccessTokenSettings
+from flask_usher.providers.bearer import BearerProvider
+from flask_usher.providers.introspection import IntrospectionProvider
 from flask_usher.testing import SigningKey, base64url
 from flask_usher.testing.http_exchange import Answer, Reply, Request
 from flask_usher.testing.loopback_server import LoopbackServer
@@ -24,6 +28,7 @@ pytestmark = pytest.mark.node
 CALLBACK = "https://www.shop.example/callback"
 FAREWELL = "https://www.shop.example/bye"
 CHAT = "https://www.shop.example/usher"
+OPAQUE = "https://www.shop.example/opaque"
 VERIFIER = "v" * 43
 KEY = SigningKey.generate()
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -72,7 +77,10 @@ def provider(
         "application_type": "native",
         "token_endpoint_auth_method": "none",
     }
-    resources = {CHAT: {"scope": "chat", "format": "jwt"}}
+    resources = {
+        CHAT: {"scope": "chat", "format": "jwt"},
+        OPAQUE: {"scope": "chat", "format": "opaque"},
+    }
     return start_openid_provider([shop, signer, app], resources)
 
 
@@ -257,19 +265,47 @@ def test_keys_rotate_and_are_replaced(provider: RealOpenIdProvider, browser: Bro
         verified(provider, second)
 
 
-def test_an_app_gets_an_access_token_for_the_chat(
+def access_token(provider: RealOpenIdProvider, browser: Browser, resource: str) -> str:
+    back = "com.example.shop:/callback"
+    scope = "openid chat"
+    code = sign_in(provider, browser, "app", redirect_uri=back, scope=scope, resource=resource)
+    form = {"client_id": "app", "redirect_uri": back, "resource": resource}
+    return tokens(provider, code, None, **form)["access_token"]
+
+
+def let_in(provider: RealOpenIdProvider, audience: str) -> AccessTokenSettings:
+    return AccessTokenSettings(
+        issuer=provider.issuer,
+        audience=audience,
+        clients=frozenset({"app"}),
+        scope="chat",
+        insecure_loopback=True,
+    )
+
+
+def test_an_app_shows_an_access_token_that_is_a_jwt(
     provider: RealOpenIdProvider, browser: Browser
 ) -> None:
-    back = "com.example.shop:/callback"
-    code = sign_in(
-        provider, browser, "app", redirect_uri=back, scope="openid chat", resource=CHAT
+    token = access_token(provider, browser, CHAT)
+    app = BearerProvider("app", let_in(provider, CHAT))
+    identity = app.identify(bearer(token))
+    assert identity is not None
+    assert identity.subject == JANE
+    elsewhere = BearerProvider("app", let_in(provider, CHAT + "/other"))
+    assert refusal(elsewhere, token) == ("invalid_token", "audience-mismatch")
+
+
+def test_an_app_shows_an_opaque_access_token(
+    provider: RealOpenIdProvider, browser: Browser
+) -> None:
+    token = access_token(provider, browser, OPAQUE)
+    app = IntrospectionProvider(
+        "app", let_in(provider, OPAQUE), client_id="shop", client_secret="a secret"
     )
-    form = {"client_id": "app", "redirect_uri": back, "resource": CHAT}
-    token = verified(provider, tokens(provider, code, None, **form)["access_token"])
-    assert token.header["typ"] == "at+jwt"
-    claims = token.claims
-    assert (claims["sub"], claims["aud"], claims["client_id"]) == (JANE, CHAT, "app")
-    assert claims["scope"] == "chat"
+    identity = app.identify(bearer(token))
+    assert identity is not None
+    assert identity.subject == JANE
+    assert refusal(app, token + "x") == ("invalid_token", "token-inactive")
 
 
 def jwt_header(token: str) -> dict[str, Any]:
