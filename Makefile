@@ -3,6 +3,7 @@
 HOST ?= 127.0.0.1
 PORT ?= 8000
 VAR ?= var
+PROVIDER ?= local
 VENV ?= .venv
 ARGS ?=
 # What is installed into VENV: `.` (the sources, as they are edited) or the path of a wheel.
@@ -16,7 +17,7 @@ TYPES = $(if $(WHEEL),,build/types/.installed)
 SOURCES = $(shell find app providers -type f -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help run test lint check bench docs pins clean
+.PHONY: help run run-local run-oidc test lint check bench docs pins clean
 
 help:  ## Show this list
 	@echo "Usher decides who may use the authenticated chat, and mints the token for it."
@@ -28,8 +29,13 @@ help:  ## Show this list
 	@echo "One test:     make test ARGS='-k sign_in'    (ARGS goes to pytest, or to the benchmark)"
 	@echo "Another port: make run PORT=8010 HOST=127.0.0.1 VAR=var"
 
-run: $(VENV)/.installed  ## Serve Usher with a demo shop on HOST and PORT, state under VAR
+run: run-$(PROVIDER)  ## Serve Usher with a demo shop; PROVIDER=oidc puts a real OpenID provider beside it
+
+run-local: $(VENV)/.installed
 	@$(VENV)/bin/usher demo --host $(HOST) --port $(PORT) --var $(VAR)
+
+run-oidc: $(VENV)/.installed tests/node/node_modules/.package-lock.json
+	@$(PYTHON_IN_VENV) scripts/run-with-openid-provider $(HOST) $(PORT) $(VAR)
 
 test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run the test suite
 	@scripts/install-system-packages chromium postgresql
