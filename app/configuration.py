@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import Fault, SettingsError
+from .provider_settings import TABLES
 from .setting_types import HIDDEN_FAULT, UNKNOWN_KEY, suggestion
 from .settings import Settings
 
@@ -28,8 +29,11 @@ FILE_VARIABLE = "USHER_SETTINGS"
 DEFAULT_FILE = "usher.toml"
 LONGEST_VALUE_SHOWN = 120
 KEY_OF_TABLE = "[key]"
+PROVIDERS = "providers"
+NO_TYPE, UNKNOWN_TYPE = "union_tag_not_found", "union_tag_invalid"
 FOUND = {
     "missing": "nothing",
+    NO_TYPE: "nothing",
     "extra_forbidden": "an unknown key",
     "invalid_key": "an unknown key",
     UNKNOWN_KEY: "an unknown key",
@@ -47,6 +51,7 @@ EXPECTED = {
     "dict_type": "a table",
     "mapping_type": "a table",
     "model_type": "a table",
+    "model_attributes_type": "a table",
 }
 """Our words for what pydantic expects."""
 
@@ -133,14 +138,24 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any]) -> None:
 
 
 def _fault(details: ErrorDetails, environment: Mapping[str, str]) -> Fault:
-    location = [str(part) for part in details["loc"] if part != KEY_OF_TABLE]
+    location = _location(details)
     found, expected = _found(details), _expected(details)
     variable = _variable(location, environment)
     return Fault(".".join(location), f"{found} in {variable}" if variable else found, expected)
 
 
+def _location(details: ErrorDetails) -> list[str]:
+    location = [str(part) for part in details["loc"] if part != KEY_OF_TABLE]
+    if location[0] == PROVIDERS:
+        # Behind the provider's name comes the type that says which keys there are.
+        del location[2:3]
+    return [*location, "type"] if details["type"] in (NO_TYPE, UNKNOWN_TYPE) else location
+
+
 def _found(details: ErrorDetails) -> str:
     value = details["input"]
+    if details["type"] == UNKNOWN_TYPE:
+        value = details["ctx"]["tag"]
     if details["type"] in FOUND:
         return FOUND[details["type"]]
     if isinstance(value, str | int | float | bool | None | Path):
@@ -154,6 +169,8 @@ def _expected(details: ErrorDetails) -> str:
     kind, location = details["type"], details["loc"]
     if kind == "extra_forbidden":
         return suggestion(str(location[-1]), _keys_of_table(location[:-1]))
+    if kind in (NO_TYPE, UNKNOWN_TYPE):
+        return suggestion(details.get("ctx", {}).get("tag", ""), TABLES)
     words = details["msg"].removeprefix("Input should be ").removeprefix("String should have ")
     return EXPECTED.get(kind, words)
 
@@ -173,6 +190,8 @@ def _variable(location: list[str], environment: Mapping[str, str]) -> str | None
 
 def _keys_of_table(location: tuple[int | str, ...]) -> set[str]:
     model: type[BaseModel] = Settings
+    if location[:1] == (PROVIDERS,):
+        model, location = TABLES[str(location[2])], location[3:]
     for part in location:
         field = model.model_fields.get(str(part))
         if field is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationInfo, field_validator
 
 from flask_usher.providers.base import ProviderType
 
@@ -149,15 +149,13 @@ def _third_party() -> dict[str, ProviderType]:
 THIRD_PARTY = _third_party()
 """The provider types that installed packages add, by the `type` in the settings."""
 
-ProviderSettings: Any = Annotated[
-    Union[
-        (
-            LocalProviderSettings,
-            OidcProviderSettings,
-            BearerProviderSettings,
-            HostProviderSettings,
-            *(provider_type.settings for provider_type in THIRD_PARTY.values()),
-        )
-    ],
-    Field(discriminator="type"),
-]
+TABLES: dict[str, type[BaseModel]] = {
+    "local": LocalProviderSettings,
+    "oidc": OidcProviderSettings,
+    "bearer": BearerProviderSettings,
+    "host": HostProviderSettings,
+    **{name: provider_type.settings for name, provider_type in THIRD_PARTY.items()},
+}
+"""What a table may hold, by its `type`."""
+
+ProviderSettings: Any = Annotated[Union[tuple(TABLES.values())], Field(discriminator="type")]

@@ -12,7 +12,7 @@ from flask_usher import Settings, configuration, keys, schema, sign_ins
 from flask_usher.extension import build
 from flask_usher.keys import public_pem
 from flask_usher.providers import accounts
-from flask_usher.providers.base import Identity
+from flask_usher.providers.base import Completion, Identity
 
 ACTIVE_PEOPLE = 200
 SIGNED_IN_SHARE = 10
@@ -90,7 +90,7 @@ def _people(settings: Settings, account_count: int) -> tuple[str, ...]:
                 claims={"preferred_username": account.name},
                 amr=("pwd",),
             )
-            cookies.append(state.sign_ins.create(identity))
+            cookies.append(state.sign_ins.create(Completion(identity)))
         _fill(state.database.engine, account_count - active)
         return tuple(cookies)
     finally:

@@ -14,16 +14,17 @@ LAYERS = """
     account_fields
     factory
     extension
-    sandbox
+    sandbox host_identity
     views
     state
     admission authentication
     audit self_test
     minter refusals
     policy
-    sign_ins user_ids limits configuration schema inspection proxies
+    sign_ins user_ids limits configuration registry schema inspection proxies
     settings
-    setting_types database limit_storage inspection_checks
+    provider_settings
+    attempts logouts replays setting_types database limit_storage inspection_checks
     keys errors
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""

@@ -16,6 +16,7 @@ from support.postgresql import PostgresqlServer
 from flask_usher import schema
 from flask_usher.database import Database
 
+TABLES = "usher_accounts, usher_sign_ins, usher_replays, usher_logouts"
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
@@ -64,7 +65,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
     server: PostgresqlServer = request.getfixturevalue("postgresql_server")
     name: str = request.getfixturevalue("migrated_postgresql_database")
     # Ten times as fast as a database for each test.
-    server.execute("TRUNCATE usher_accounts, usher_sign_ins", name)
+    server.execute(f"TRUNCATE {TABLES}", name)
     return server.url(name)
 
 

@@ -18,10 +18,10 @@ from joserfc.jwk import RSAKey
 from support.keys import private_pem, rsa_key
 from werkzeug.test import Client, TestResponse
 
-from flask_usher import State, Usher, create_app, keys, sign_ins
+from flask_usher import State, Usher, create_app, keys, logouts, replays, sign_ins
 from flask_usher.providers import accounts
 from flask_usher.providers.accounts import Account, NewAccount
-from flask_usher.providers.base import Identity
+from flask_usher.providers.base import Completion, Identity
 from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.passwords import Passwords, prepare
 
@@ -214,8 +214,8 @@ class Service:
     @property
     def provider(self) -> LocalProvider:
         """The provider with the accounts."""
-        (provider,) = self.state.providers.values()
-        assert isinstance(provider, LocalProvider)
+        providers = self.state.providers.values()
+        (provider,) = (it for it in providers if isinstance(it, LocalProvider))
         return provider
 
     def browser(self, use_cookies: bool = True) -> Browser:
@@ -250,7 +250,7 @@ class Service:
         identity = self.provider.current(claimed)
         assert identity is not None
         browser = self.browser()
-        cookie = self.state.sign_ins.create(identity)
+        cookie = self.state.sign_ins.create(Completion(identity))
         self.secrets.add(cookie)
         browser.show(cookie)
         return browser
@@ -403,7 +403,7 @@ def service(shared_service: Service, log: LogText) -> Iterator[Service]:
     shared_service.clock.now = max(shared_service.clock.now, shared_service.latest) + 86400
     shared_service.latest = shared_service.clock.now
     with shared_service.state.database.writing() as connection:
-        for table in (accounts.table, sign_ins.table):
+        for table in (accounts.table, sign_ins.table, replays.table, logouts.table):
             connection.execute(table.delete())
     shared_service.audit_file.unlink(missing_ok=True)
     yield shared_service
