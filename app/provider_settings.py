@@ -158,4 +158,7 @@ TABLES: dict[str, type[BaseModel]] = {
 }
 """What a table may hold, by its `type`."""
 
-ProviderSettings: Any = Annotated[Union[tuple(TABLES.values())], Field(discriminator="type")]
+ProviderSettings: Any = Annotated[
+    Union[tuple(TABLES.values())],  # noqa: UP007 (their number is not known here)
+    Field(discriminator="type"),
+]
