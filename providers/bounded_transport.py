@@ -100,6 +100,7 @@ class BoundedTransport(HTTPAdapter):
         bounds = self._bounds
         if not bounds.allow(request.url):
             raise ProviderUnavailable(f"the address at {host} is not allowed")
+        late = f"{host} took more than {bounds.call_seconds:g} s"
         with _Deadline(bounds.call_seconds) as self._deadline:
             try:
                 response = super().send(
@@ -112,12 +113,14 @@ class BoundedTransport(HTTPAdapter):
                 body = response.raw.read(MAXIMUM_BODY_BYTES + 1, decode_content=False)
                 response.raw.close()
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-                raise ProviderUnavailable(f"{host}: {type(error).__name__}") from error
+                cut_off = self._deadline.has_passed
+                why = late if cut_off else f"{host}: {type(error).__name__}"
+                raise ProviderUnavailable(why) from error
             finally:
                 self.close()
         if self._deadline.has_passed:
             # Cut off, a body without a length looks like a whole one.
-            raise ProviderUnavailable(f"{host} took more than {bounds.call_seconds:g} s")
+            raise ProviderUnavailable(late)
         if len(body) > MAXIMUM_BODY_BYTES:
             raise ProviderUnavailable(f"{host} answered more than {MAXIMUM_BODY_BYTES} bytes")
         if "Content-Encoding" in response.headers:
