@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from support.openid import KEY, DirectHttp, at_once, fake, sign_in, usher_at
+from support.openid import KEY, PUBLIC_KEY, DirectHttp, at_once, fake, sign_in, usher_at
 from support.threads import together
 
 from flask_usher.providers.base import CredentialsRefused, ProviderUnavailable
@@ -381,7 +381,7 @@ def _number(value: int) -> str:
 GOOD = KEY.jwk
 CURVE = SigningKey.generate("ES256", key_id="curve").jwk
 PRIVATE = KEY.key.as_dict(private=True)
-MODULUS = KEY.key.public_key.public_numbers().n
+MODULUS = PUBLIC_KEY.public_numbers().n
 SHORT = generate_private_key(65537, 1024).public_key().public_numbers().n
 POISON: dict[str, object] = {
     "symmetric": {"kty": "oct", "k": "c2VjcmV0", "kid": "bad"},

@@ -40,6 +40,7 @@ from flask_usher.testing import (
     JOHN,
     Behaviour,
     Client,
+    Clock,
     Endpoint,
     FakeOpenIdProvider,
     Forgery,
@@ -67,8 +68,13 @@ def query_of(url: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def provider() -> FakeOpenIdProvider:
-    return fake()
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def provider(clock: Clock) -> FakeOpenIdProvider:
+    return fake(clock=clock)
 
 
 @pytest.fixture
@@ -638,7 +644,9 @@ def test_row_61_a_provider_that_hangs_holds_up_a_few_visitors_only(
     assert finish(9) is True
 
 
-def test_the_service_starts_while_the_provider_is_down(provider: FakeOpenIdProvider) -> None:
+def test_the_service_starts_while_the_provider_is_down(
+    provider: FakeOpenIdProvider, clock: Clock
+) -> None:
     provider.behaviour = Behaviour(answers={Endpoint.DISCOVERY: HangUp()})
     usher = usher_at(provider)
     assert not provider.requests
@@ -646,16 +654,16 @@ def test_the_service_starts_while_the_provider_is_down(provider: FakeOpenIdProvi
     with pytest.raises(ProviderUnavailable):
         usher.begin(redirect_uri=CALLBACK)
     provider.behaviour = Behaviour()
-    provider.clock.advance(10)
+    clock.advance(10)
     assert sign_in(usher, provider).identity
     assert usher.is_available
 
 
 def test_rp_key_rotation_op_sign_key_row_92_a_new_key_is_found_at_once(
-    provider: FakeOpenIdProvider, usher: OidcProvider
+    provider: FakeOpenIdProvider, usher: OidcProvider, clock: Clock
 ) -> None:
     sign_in(usher, provider)
-    provider.clock.advance(10)
+    clock.advance(10)
     provider.rotate()
     assert sign_in(usher, provider).identity
     assert provider.count(Endpoint.KEYS) == 2

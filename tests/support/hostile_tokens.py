@@ -33,7 +33,12 @@ Make = Callable[[SigningKey], Forgery]
 
 
 def _public(encoding: Encoding, form: PublicFormat) -> Callable[[SigningKey], bytes]:
-    return lambda key: key.key.public_key.public_bytes(encoding, form)
+    def encode(key: SigningKey) -> bytes:
+        public_key: Any = key.key.public_key
+        encoded: bytes = public_key.public_bytes(encoding, form)
+        return encoded
+
+    return encode
 
 
 def _jwk(key: SigningKey) -> bytes:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
@@ -37,6 +38,7 @@ CLIENT = Client(
     post_logout_redirect_uris=(FAREWELL,),
 )
 KEY = SigningKey.generate(key_id="first")
+PUBLIC_KEY = cast(RSAPublicKey, KEY.key.public_key)
 
 
 def fake(*clients: Client, **options: Any) -> FakeOpenIdProvider:
@@ -67,7 +69,7 @@ class _Direct(BaseAdapter):
     ) -> requests.Response:
         parts = urlsplit(request.url or "")
         assert f"{parts.scheme}://{parts.netloc}" == self._provider.issuer
-        body = request.body or b""
+        body: Any = request.body or b""
         answer = self._provider.answer(
             Request(
                 request.method or "",
