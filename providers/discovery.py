@@ -84,10 +84,9 @@ class Discovery:
     def _read(self, document: Mapping[str, Any]) -> Metadata:
         if document.get("issuer") != self._issuer:
             raise _Unacceptable("they are those of another issuer")
-        if "code" not in document.get("response_types_supported", ["code"]):
+        if not _offers(document, "response_types_supported", {"code"}):
             raise _Unacceptable("no authorization code flow")
-        algorithms = document.get("id_token_signing_alg_values_supported", self._algorithms)
-        if self._algorithms.isdisjoint(algorithms):
+        if not _offers(document, "id_token_signing_alg_values_supported", self._algorithms):
             raise _Unacceptable("none of the algorithms in the settings")
         names_itself = document.get("authorization_response_iss_parameter_supported") is True
         optional = {
@@ -110,6 +109,14 @@ class Discovery:
         if self._hosts.isdisjoint({parts.hostname, parts.netloc}):
             raise _Unacceptable(f"{name} is on a host that endpoint_hosts does not name")
         return str(url)
+
+
+def _offers(document: Mapping[str, Any], name: str, wanted: Collection[str]) -> bool:
+    """Tell whether one of these is on offer. Metadata may leave the list out."""
+    offered = document.get(name, ...)
+    return offered is ... or (
+        isinstance(offered, list) and any(one in offered for one in wanted)
+    )
 
 
 class _Unacceptable(Exception):
