@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import Fault, SettingsError
-from .provider_settings import TABLES
+from .provider_settings import tables
 from .setting_types import HIDDEN_FAULT, UNKNOWN_KEY, suggestion
 from .settings import Settings
 
@@ -170,7 +170,7 @@ def _expected(details: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         return suggestion(str(location[-1]), _keys_of_table(location[:-1]))
     if kind in (NO_TYPE, UNKNOWN_TYPE):
-        return suggestion(details.get("ctx", {}).get("tag", ""), TABLES)
+        return suggestion(details.get("ctx", {}).get("tag", ""), tables())
     words = details["msg"].removeprefix("Input should be ").removeprefix("String should have ")
     return EXPECTED.get(kind, words)
 
@@ -191,7 +191,7 @@ def _variable(location: list[str], environment: Mapping[str, str]) -> str | None
 def _keys_of_table(location: tuple[int | str, ...]) -> set[str]:
     model: type[BaseModel] = Settings
     if location[:1] == (PROVIDERS,):
-        model, location = TABLES[str(location[2])], location[3:]
+        model, location = tables()[str(location[2])], location[3:]
     for part in location:
         field = model.model_fields.get(str(part))
         if field is None:

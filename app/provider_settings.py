@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache, reduce
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Literal, Union
+from operator import or_
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    GetCoreSchemaHandler,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import CoreSchema
 
 from flask_usher.providers.base import ProviderType
 
@@ -141,24 +153,35 @@ class HostProviderSettings(Table):
     type: Literal["host"]
 
 
-def _third_party() -> dict[str, ProviderType]:
+@cache
+def third_party() -> Mapping[str, ProviderType]:
+    """Return the provider types that installed packages add, by the `type` in the settings.
+
+    Not before settings are read: those packages import this one.
+    """
     found = entry_points(group=ENTRY_POINT_GROUP)
     return {entry.name: entry.load() for entry in found}
 
 
-THIRD_PARTY = _third_party()
-"""The provider types that installed packages add, by the `type` in the settings."""
+@cache
+def tables() -> Mapping[str, type[BaseModel]]:
+    """Return what a table may hold, by its `type`."""
+    return {
+        "local": LocalProviderSettings,
+        "oidc": OidcProviderSettings,
+        "bearer": BearerProviderSettings,
+        "host": HostProviderSettings,
+        **{name: provider_type.settings for name, provider_type in third_party().items()},
+    }
 
-TABLES: dict[str, type[BaseModel]] = {
-    "local": LocalProviderSettings,
-    "oidc": OidcProviderSettings,
-    "bearer": BearerProviderSettings,
-    "host": HostProviderSettings,
-    **{name: provider_type.settings for name, provider_type in THIRD_PARTY.items()},
-}
-"""What a table may hold, by its `type`."""
 
-ProviderSettings: Any = Annotated[
-    Union[tuple(TABLES.values())],  # noqa: UP007 (their number is not known here)
-    Field(discriminator="type"),
-]
+class _ChosenByType:
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        choice: Any = reduce(or_, tables().values())
+        return handler.generate_schema(Annotated[choice, Field(discriminator="type")])
+
+
+ProviderSettings: Any = Annotated[Any, _ChosenByType()]
+"""One of `tables()`. A model with such a field must defer its building to its first use."""

@@ -17,12 +17,12 @@ from flask_usher.providers.oidc_settings import OidcSettings
 
 from .errors import Fault, SettingsError
 from .provider_settings import (
-    THIRD_PARTY,
     BearerProviderSettings,
     HostProviderSettings,
     IssuerSettings,
     LocalProviderSettings,
     OidcProviderSettings,
+    third_party,
 )
 
 
@@ -42,7 +42,7 @@ def _make(name: str, table: Any, resources: Resources) -> Provider:
         case HostProviderSettings():
             return _host(name, resources)
         case _:
-            return THIRD_PARTY[table.type].build(name, table, resources)
+            return third_party()[table.type].build(name, table, resources)
 
 
 def _oidc(table: OidcProviderSettings) -> OidcSettings:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
+    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -247,6 +248,9 @@ class SandboxSettings(Table):
 
 class Settings(Table):
     """The whole tree."""
+
+    # Building looks for the providers of other packages, which import this one.
+    model_config = ConfigDict(defer_build=True)
 
     public_url: Origin
     """The origin at which visitors reach this service."""
