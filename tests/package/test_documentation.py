@@ -22,6 +22,7 @@ from flask_usher.audit import AuditLog, Visit
 from flask_usher.cli import main
 from flask_usher.keys import Secret
 from flask_usher.minter import Token
+from flask_usher.provider_settings import tables
 from flask_usher.providers.base import Identity
 
 DOCS = ROOT / "docs"
@@ -35,9 +36,11 @@ COVERED_ROW = re.compile(r"row[_-]?(\d+)")
 def _fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
         below = list(_models(field.annotation))
-        if below:
-            entry = "NAME." if name == "providers" else ""
-            yield from _fields(below[0], f"{path}{name}.{entry}")
+        if name == "providers":
+            for table in tables().values():
+                yield from _fields(table, "providers.NAME.")
+        elif below:
+            yield from _fields(below[0], f"{path}{name}.")
         else:
             yield path + name, field
 
@@ -76,7 +79,9 @@ def test_the_documented_default_is_the_one_in_the_code(key: str) -> None:
 
 def _keys(table: dict[str, Any], path: str = "") -> Iterator[str]:
     for name, value in table.items():
-        if isinstance(value, dict) and path + name not in FIELDS:
+        if path == "providers.":
+            yield from _keys(value, "providers.NAME.")
+        elif isinstance(value, dict) and path + name not in FIELDS:
             yield from _keys(value, f"{path}{name}.")
         else:
             yield path + name
