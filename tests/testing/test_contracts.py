@@ -302,7 +302,7 @@ FAULTS = [
     pytest.param(
         GoodRequest,
         {"identify": _raise(CredentialsRefused("invalid_token", "wrong"))},
-        "a_request_without_headers_is_from_nobody",
+        "a_request_that_claims_nothing_is_from_nobody",
         id="suspicious",
     ),
 ]
