@@ -62,10 +62,9 @@ class BearerProvider:
             clock=clock,
         )
 
-    @property
-    def is_available(self) -> bool:
-        """Whether the issuer answered when it was last asked. Asks nothing itself."""
-        return self._keys.are_available
+    def is_ready(self) -> bool:
+        """Tell whether the issuer answered when it was last asked. Nobody waits for it."""
+        return self._keys.for_issuers_tokens.is_ready()
 
     def identify(self, headers: Mapping[str, Sequence[str]]) -> Identity | None:
         """Return whom the access token is about; `None` when there is none."""

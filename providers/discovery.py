@@ -58,15 +58,14 @@ class Discovery:
         self._issuer = issuer
         self._algorithms = frozenset(algorithms)
         self._hosts = {urlsplit(issuer).hostname, *endpoint_hosts}
-        self._document = Refreshing(
+        document = Refreshing(
             self._fetch, clock=clock, stale_seconds=STALE_SECONDS, background=background
         )
-        self._reader = self._document.reader(cool_down_seconds=COOL_DOWN_SECONDS, room=ROOM)
+        self._reader = document.reader(cool_down_seconds=COOL_DOWN_SECONDS, room=ROOM)
 
-    @property
-    def is_available(self) -> bool:
-        """Whether the metadata could be had at the last look. Never looks itself."""
-        return self._document.is_available
+    def is_ready(self) -> bool:
+        """Tell whether the metadata could be had at the last look, without waiting."""
+        return self._reader.is_ready()
 
     def metadata(self) -> Metadata:
         """Return the metadata. Raises `ProviderUnavailable`."""

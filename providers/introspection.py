@@ -72,10 +72,9 @@ class IntrospectionProvider:
         self._cache = IntrospectionCache(clock)
         self._calls = Bulkhead(concurrency)
 
-    @property
-    def is_available(self) -> bool:
-        """Whether the issuer answered when it was last asked. Asks nothing itself."""
-        return self._discovery.is_available
+    def is_ready(self) -> bool:
+        """Tell whether the issuer answered when it was last asked. Nobody waits for it."""
+        return self._discovery.is_ready()
 
     def identify(self, headers: Mapping[str, Sequence[str]]) -> Identity | None:
         """Return whom the access token is about; `None` when there is none."""

@@ -44,22 +44,17 @@ class KeySets:
         self._http = http
         self._url = url
         self._algorithms = tuple(algorithms)
-        self._document = Refreshing(
+        document = Refreshing(
             self._fetch, clock=clock, stale_seconds=STALE_SECONDS, background=background
         )
-        self.for_issuers_tokens: Reader[KeySet] = self._document.reader(
+        self.for_issuers_tokens: Reader[KeySet] = document.reader(
             cool_down_seconds=ISSUERS_COOL_DOWN_SECONDS, room=ISSUERS_ROOM
         )
-        """Keys for tokens that the issuer itself has handed to us."""
-        self.for_strangers_tokens: Reader[KeySet] = self._document.reader(
+        """Keys for tokens that the issuer itself has handed to us, and for its readiness."""
+        self.for_strangers_tokens: Reader[KeySet] = document.reader(
             cool_down_seconds=STRANGERS_COOL_DOWN_SECONDS, room=STRANGERS_ROOM
         )
         """Keys for tokens that anybody may have sent."""
-
-    @property
-    def are_available(self) -> bool:
-        """Whether the issuer's keys could be had at the last look. Never looks itself."""
-        return self._document.is_available
 
     def _fetch(self) -> Fetched[KeySet]:
         answer = self._http.get(self._url())

@@ -76,9 +76,14 @@ class Refreshing(Generic[T]):
         return Reader(self, cool_down_seconds, room)
 
     @property
-    def is_available(self) -> bool:
-        """Whether the last look brought something. Never looks itself."""
-        return self.held is not None and self._failed_at is None
+    def is_good(self) -> bool:
+        """Whether the last look brought something that is in force still."""
+        held = self.held
+        return (
+            held is not None
+            and self._failed_at is None
+            and self.age(held.fetched_at) < held.fresh_seconds
+        )
 
     def age(self, since: float) -> float:
         """Return how many seconds have passed; infinitely many if the clock was set back."""
@@ -140,6 +145,14 @@ class Reader(Generic[T]):
         if held is None or not document.is_usable(held):
             raise ProviderUnavailable("the provider's document can't be had")
         return held.value
+
+    def is_ready(self) -> bool:
+        """Tell whether the last look brought something. Starts another, when it is due."""
+        document = self._document
+        looks = document.looks
+        if not document.is_good and self._take_look():
+            document.background(lambda: document.look(looks, lambda: True))
+        return document.is_good
 
     def newer(self, than: T) -> T | None:
         """Return a value from after `than`, or `None` when it may not be looked for yet.

@@ -213,10 +213,9 @@ def test_row_177_nothing_is_asked_before_the_first_token(
     issuer: FakeOpenIdProvider, provider: BearerProvider
 ) -> None:
     assert provider.identify({}) is None
-    assert not provider.is_available
     assert issuer.requests == []
     provider.identify(bearer(token(issuer)))
-    assert provider.is_available
+    assert provider.is_ready()
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint.DISCOVERY, Endpoint.KEYS])

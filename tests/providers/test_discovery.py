@@ -209,7 +209,7 @@ def test_without_metadata_the_provider_is_unavailable(
     found = discovery(provider)
     with pytest.raises(ProviderUnavailable):
         found.metadata()
-    assert not found.is_available
+    assert not found.is_ready()
 
 
 def test_row_177_nothing_is_asked_before_it_is_needed_and_then_not_too_often(
@@ -225,7 +225,7 @@ def test_row_177_nothing_is_asked_before_it_is_needed_and_then_not_too_often(
     assert provider.count(Endpoint.DISCOVERY) == 3
     provider.behaviour = Behaviour()
     assert found.metadata()
-    assert found.is_available
+    assert found.is_ready()
 
 
 def test_metadata_are_kept_for_a_day_while_the_provider_is_down(
@@ -237,7 +237,7 @@ def test_metadata_are_kept_for_a_day_while_the_provider_is_down(
     for _ in range(23):
         clock.advance(3600)
         assert found.metadata() == first
-    assert not found.is_available
+    assert not found.is_ready()
     clock.advance(3600)
     with pytest.raises(ProviderUnavailable):
         found.metadata()
