@@ -20,6 +20,7 @@ from .oidc_settings import OidcSettings
 logger = logging.getLogger(__name__)
 
 # RFC 6750, 2.1: what may stand in a header.
+_UNUSABLE = (requests.RequestException, ValueError, TypeError, OverflowError)
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")
 
 
@@ -68,7 +69,7 @@ class CodeExchange:
                 )
             except OAuthError as error:
                 raise self._refusal(error.error) from error
-            except (ValueError, TypeError, OverflowError) as error:
+            except _UNUSABLE as error:
                 raise ProviderUnavailable("the token endpoint's answer is unusable") from error
         return _tokens(answer)
 

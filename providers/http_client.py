@@ -62,7 +62,10 @@ class HttpClient:
             headers["Authorization"] = f"Bearer {bearer}"
         with requests.Session() as session:
             self.equip(session)
-            return Answer.of(session.get(url, headers=headers, allow_redirects=False))
+            try:
+                return Answer.of(session.get(url, headers=headers, allow_redirects=False))
+            except requests.RequestException as error:
+                raise ProviderUnavailable(f"no call: {type(error).__name__}") from error
 
     def equip(self, session: requests.Session) -> None:
         """Make a session keep within the bounds. It then raises `ProviderUnavailable`."""

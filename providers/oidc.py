@@ -41,7 +41,7 @@ from .jwt_verification import (
     is_subject,
 )
 from .key_sets import KeySets
-from .oidc_identity import identity
+from .oidc_identity import PROTOCOL_CLAIMS, identity
 from .oidc_settings import OidcSettings
 from .refreshing import in_a_thread
 
@@ -106,10 +106,12 @@ class OidcProvider:
         self._sign_ins = Bulkhead(concurrency)
         self._logouts = Bulkhead(concurrency)
 
-    @property
-    def is_available(self) -> bool:
-        """Whether the provider answered when it was last asked. Asks nothing itself."""
-        return self._discovery.is_available
+    def is_ready(self) -> bool:
+        """Tell whether the provider answered when it was last asked, with keys as well.
+
+        Nobody waits: what has not been asked yet, or not lately, is asked in the background.
+        """
+        return self._discovery.is_ready() and self._keys.for_issuers_tokens.is_ready()
 
     def begin(
         self, *, redirect_uri: str, silent: bool = False, language: str | None = None
@@ -164,7 +166,7 @@ class OidcProvider:
             )
             verified = self._verify(tokens, nonce)
             claims = {**self._userinfo(metadata, verified, tokens), **verified.claims}
-        sid = claims.get("sid")
+        sid = verified.claims.get("sid")
         return Completion(
             identity(self.name, claims, self.settings.claims, self._clock()),
             sid if is_subject(sid) else None,
@@ -234,7 +236,7 @@ class OidcProvider:
         claims = answer.json_object()
         if claims.get("sub") != verified.claims["sub"]:
             raise SignInFailed("userinfo-mismatch")
-        return claims
+        return {name: it for name, it in claims.items() if name not in PROTOCOL_CLAIMS}
 
     def _new_state(self) -> str:
         value = random.token_urlsafe(32)

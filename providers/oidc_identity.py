@@ -31,6 +31,11 @@ STANDARD_CLAIMS = (
 )
 """OpenID Connect Core 5.1, without `sub`."""
 
+PROTOCOL_CLAIMS = frozenset(
+    {"iss", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "sid", "acr", "amr", "auth_time"}
+)
+"""Claims about the sign-in, not the person: only a signed token may make them."""
+
 GROUPS = "groups"
 MAXIMUM_CLAIM_CHARACTERS = 2048
 

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -35,12 +35,14 @@ from flask_usher.providers.base import (
     SignInDeclined,
     SignInFailed,
 )
+from flask_usher.providers.http_client import HttpClient
 from flask_usher.providers.oidc import OidcProvider
 from flask_usher.testing import (
     JOHN,
     Behaviour,
     Client,
     Clock,
+    Drip,
     Endpoint,
     FakeOpenIdProvider,
     Forgery,
@@ -514,10 +516,13 @@ def test_userinfo_that_is_asked_for_must_exist(provider: FakeOpenIdProvider) -> 
 
 
 def test_userinfo_does_not_overrule_what_is_signed(provider: FakeOpenIdProvider) -> None:
-    provider.behaviour = Behaviour(userinfo={"name": "Mallory", "acr": "gold", "sid": "x"})
+    told = {"name": "Mallory", "acr": "gold", "sid": "x", "amr": ["otp"]}
+    unsaid = Forgery(claims={"sid": ..., "amr": ...})
+    provider.behaviour = Behaviour(userinfo=told, id_token=unsaid)
     completion = sign_in(usher_at(provider, userinfo=True), provider)
-    assert completion.identity.claims["name"] == "Jane Doe"
-    assert completion.sid != "x"
+    identity = completion.identity
+    assert identity.claims["name"] == "Jane Doe"
+    assert (completion.sid, identity.acr, identity.amr) == (None, None, ())
 
 
 def test_claims_beyond_the_standard_ones_are_those_in_the_settings(
@@ -650,13 +655,41 @@ def test_the_service_starts_while_the_provider_is_down(
     provider.behaviour = Behaviour(answers={Endpoint.DISCOVERY: HangUp()})
     usher = usher_at(provider)
     assert not provider.requests
-    assert not usher.is_available
     with pytest.raises(ProviderUnavailable):
         usher.begin(redirect_uri=CALLBACK)
     provider.behaviour = Behaviour()
     clock.advance(10)
     assert sign_in(usher, provider).identity
-    assert usher.is_available
+
+
+def test_row_177_readiness_tells_of_the_provider_and_nobody_waits_for_it(
+    provider: FakeOpenIdProvider, clock: Clock
+) -> None:
+    later: list[Callable[[], None]] = []
+    usher = OidcProvider(
+        "id", settings(provider), clock, http=DirectHttp(provider), background=later.append
+    )
+
+    def ready_at_last() -> bool:
+        """Let what was begun in the background come to its end, then ask."""
+        for _ in range(3):
+            usher.is_ready()
+            while later:
+                later.pop()()
+        return usher.is_ready()
+
+    assert not usher.is_ready()
+    assert not provider.requests
+    assert ready_at_last()
+    assert (provider.count(Endpoint.DISCOVERY), provider.count(Endpoint.KEYS)) == (1, 1)
+    for endpoint in (Endpoint.DISCOVERY, Endpoint.KEYS):
+        provider.behaviour = Behaviour(answers={endpoint: HangUp()})
+        clock.advance(3600)
+        assert not ready_at_last()
+        provider.behaviour = Behaviour()
+        assert not ready_at_last()
+        clock.advance(10)
+        assert ready_at_last()
 
 
 def test_rp_key_rotation_op_sign_key_row_92_a_new_key_is_found_at_once(
@@ -667,6 +700,48 @@ def test_rp_key_rotation_op_sign_key_row_92_a_new_key_is_found_at_once(
     provider.rotate()
     assert sign_in(usher, provider).identity
     assert provider.count(Endpoint.KEYS) == 2
+
+
+def test_it_works_over_a_network_too_rp_discovery_jwks_uri_keys() -> None:
+    with FakeOpenIdProvider.serving(clients=[CLIENT]) as provider:
+        changes = {"insecure_loopback": True, "userinfo": True}
+        usher = OidcProvider("id", settings(provider, **changes))
+        identity = sign_in(usher, provider).identity
+        assert identity.claims["email"] == "jane@shop.example"
+        assert usher.logout_notice(provider.logout_token("usher", sid="s")).sid == "s"
+        assert {request.path for request in provider.requests} == {
+            Endpoint.DISCOVERY,
+            Endpoint.AUTHORIZATION,
+            Endpoint.TOKEN,
+            Endpoint.KEYS,
+            Endpoint.USERINFO,
+        }
+
+
+@pytest.mark.parametrize(
+    "endpoint", [Endpoint.DISCOVERY, Endpoint.TOKEN, Endpoint.KEYS, Endpoint.USERINFO]
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Late(), id="row61-30-seconds-late"),
+        pytest.param(Drip(), id="row59-drips"),
+        pytest.param(HangUp(), id="hangs-up"),
+        pytest.param(
+            Reply(302, headers=(("Location", "http://169.254.169.254/"),)), id="row63-redirects"
+        ),
+        pytest.param(Reply(200, b"{}" + b" " * 300_000), id="row59-too-long"),
+    ],
+)
+def test_a_network_that_fails_makes_the_provider_unavailable(
+    endpoint: Endpoint, answer: Any
+) -> None:
+    with FakeOpenIdProvider.serving(clients=[CLIENT]) as provider:
+        provider.behaviour = Behaviour(answers={endpoint: answer})
+        given = settings(provider, insecure_loopback=True, userinfo=True)
+        http = HttpClient(replace(given.bounds, call_seconds=0.2))
+        with pytest.raises(ProviderUnavailable):
+            sign_in(OidcProvider("id", given, http=http), provider)
 
 
 def test_the_browser_is_sent_to_the_providers_logout(
