@@ -10,10 +10,11 @@ from pathlib import Path
 
 import flask_usher
 
-from . import http_path, mint
+from . import http_path, mint, token_verification
 from .report import Measurement, as_json, as_table
 
 CLIENT_BUDGET_KILOBYTES = 4.0
+PARTS = ("mint", "tokens", "http", "client")
 
 
 def main() -> int:
@@ -27,8 +28,8 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--only", choices=("mint", "http", "client"), help="measure just this")
-    parser.add_argument("--samples", type=int, default=3000, help="tokens for mint()")
+    parser.add_argument("--only", choices=PARTS, help="measure just this")
+    parser.add_argument("--samples", type=int, default=3000, help="tokens to mint or verify")
     parser.add_argument("--rounds", type=int, default=3, help="turns for each server")
     parser.add_argument("--seconds", type=int, default=5, help="length of a turn")
     parser.add_argument(
@@ -40,6 +41,8 @@ def _arguments() -> argparse.Namespace:
 def _measure(arguments: argparse.Namespace) -> Iterator[Measurement]:
     if arguments.only in (None, "mint"):
         yield from mint.measure(arguments.samples)
+    if arguments.only in (None, "tokens"):
+        yield from token_verification.measure(arguments.samples)
     if arguments.only in (None, "http"):
         counts = [int(count) for count in arguments.accounts.split(",")]
         yield from http_path.measure(counts, arguments.rounds, arguments.seconds)
