@@ -76,14 +76,17 @@ class Refreshing(Generic[T]):
         return Reader(self, cool_down_seconds, room)
 
     @property
-    def is_good(self) -> bool:
-        """Whether the last look brought something that is in force still."""
+    def is_answered(self) -> bool:
+        """Whether the last look brought something."""
+        return self.held is not None and self._failed_at is None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for another look, or for the first one."""
         held = self.held
-        return (
-            held is not None
-            and self._failed_at is None
-            and self.age(held.fetched_at) < held.fresh_seconds
-        )
+        if held is None or self._failed_at is not None:
+            return True
+        return self.age(held.fetched_at) >= _EARLY * held.fresh_seconds
 
     def age(self, since: float) -> float:
         """Return how many seconds have passed; infinitely many if the clock was set back."""
@@ -150,9 +153,9 @@ class Reader(Generic[T]):
         """Tell whether the last look brought something. Starts another, when it is due."""
         document = self._document
         looks = document.looks
-        if not document.is_good and self._take_look():
+        if document.is_due and self._take_look():
             document.background(lambda: document.look(looks, lambda: True))
-        return document.is_good
+        return document.is_answered
 
     def newer(self, than: T) -> T | None:
         """Return a value from after `than`, or `None` when it may not be looked for yet.

@@ -682,6 +682,9 @@ def test_row_177_readiness_tells_of_the_provider_and_nobody_waits_for_it(
     assert not provider.requests
     assert ready_at_last()
     assert (provider.count(Endpoint.DISCOVERY), provider.count(Endpoint.KEYS)) == (1, 1)
+    clock.advance(3600)
+    # Nothing is known to be wrong because nobody came for an hour.
+    assert usher.is_ready()
     for endpoint in (Endpoint.DISCOVERY, Endpoint.KEYS):
         provider.behaviour = Behaviour(answers={endpoint: HangUp()})
         clock.advance(3600)
