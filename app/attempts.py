@@ -11,7 +11,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -19,7 +20,9 @@ from .keys import Secret
 
 LIFETIME_SECONDS = 15 * 60
 AT_ONCE = 5
-"""How many attempts one browser may have under way; a browser keeps 4 KB of cookies or more."""
+"""How many attempts one browser may have under way."""
+ROOM_BYTES = 4093
+"""How long their cookies may be together, since servers refuse long headers."""
 
 _NAME = re.compile(r"(?P<started>[0-9a-f]{9})-(?P<state>[0-9a-f]{16})")
 
@@ -28,12 +31,14 @@ _NAME = re.compile(r"(?P<started>[0-9a-f]{9})-(?P<state>[0-9a-f]{16})")
 class Attempt:
     """One attempt to sign in: with whom, where to go afterwards, and the provider's secrets.
 
-    `silent` attempts end at `target` without a word when the provider can't sign in silently.
+    `silent` attempts end at `target` without a word, whatever comes of them. `begun_at` is in
+    seconds since the epoch. The secret named `state` comes back with the provider's answer.
     """
 
     provider: str
     target: str
     silent: bool
+    begun_at: float
     secrets: Mapping[str, str] = field(repr=False)
 
     @property
@@ -50,11 +55,11 @@ class Attempts:
         self._fernet = Fernet(key)
         self._prefix = prefix
 
-    def seal(self, attempt: Attempt, now: float) -> tuple[str, str]:
+    def seal(self, attempt: Attempt) -> tuple[str, str]:
         """Return the name and the value of the attempt's cookie."""
-        text = json.dumps(astuple(attempt), separators=(",", ":"))
-        value = self._fernet.encrypt_at_time(text.encode(), int(now)).decode()
-        return f"{self._prefix}{int(now):09x}-{_digest(attempt.state)}", value
+        second = int(attempt.begun_at)
+        value = self._fernet.encrypt_at_time(_to_json(attempt).encode(), second).decode()
+        return f"{self._prefix}{second:09x}-{_digest(attempt.state)}", value
 
     def open(self, state: str, cookies: Mapping[str, str], now: float) -> Attempt | None:
         """Return the attempt that this state belongs to, if the browser has it under way."""
@@ -67,17 +72,26 @@ class Attempts:
             )
         except InvalidToken:
             return None
-        attempt = Attempt(*json.loads(text))
-        return attempt if attempt.state == state else None
+        attempt = _from_json(text)
+        return attempt if attempt is not None and attempt.state == state else None
 
     def name(self, state: str, cookies: Iterable[str]) -> str | None:
         """Return the name of the cookie that belongs to this state."""
         digest = _digest(state)
         return next((name for name in self._ours(cookies) if name.endswith(digest)), None)
 
-    def surplus(self, cookies: Iterable[str]) -> list[str]:
-        """Return the names of the oldest cookies, to be dropped before one more is set."""
-        return sorted(self._ours(cookies), reverse=True)[AT_ONCE - 1 :]
+    def surplus(self, cookies: Mapping[str, str], newest: tuple[str, str]) -> list[str]:
+        """Return the names of the oldest cookies, to be dropped when `newest` is set."""
+        names = sorted(self._ours(cookies), reverse=True)
+        sizes = accumulate(
+            (_size(name, cookies[name]) for name in names), initial=_size(*newest)
+        )
+        next(sizes)
+        return [
+            name
+            for number, (name, size) in enumerate(zip(names, sizes, strict=True), start=2)
+            if number > AT_ONCE or size > ROOM_BYTES
+        ]
 
     def _ours(self, cookies: Iterable[str]) -> Iterable[str]:
         return (
@@ -87,5 +101,34 @@ class Attempts:
         )
 
 
+def _size(name: str, value: str) -> int:
+    return len(f"{name}={value}; ")
+
+
 def _digest(state: str) -> str:
     return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _to_json(attempt: Attempt) -> str:
+    members = [
+        attempt.provider,
+        attempt.target,
+        attempt.silent,
+        attempt.begun_at,
+        dict(attempt.secrets),
+    ]
+    return json.dumps(members, separators=(",", ":"))
+
+
+def _from_json(text: bytes) -> Attempt | None:
+    """Return the attempt; `None` for what another release may have sealed."""
+    match json.loads(text):
+        case [
+            str(provider),
+            str(target),
+            bool(silent),
+            int() | float() as begun_at,
+            {"state": str()} as secrets,
+        ]:
+            return Attempt(provider, target, silent, begun_at, secrets)
+    return None

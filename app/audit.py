@@ -56,6 +56,7 @@ class AuditLog:
         code: str,
         visit: Visit,
         *,
+        provider: str | None = None,
         identity: Identity | None = None,
         account: str | None = None,
         token: Token | None = None,
@@ -64,7 +65,8 @@ class AuditLog:
     ) -> None:
         """Append one line. Raises `AuditUnavailable`.
 
-        `account` is the canonical name that somebody tried to sign in with.
+        `provider` is for lines without an `identity`; `account` is the canonical name that
+        somebody tried to sign in with.
         """
         now = datetime.fromtimestamp(self._clock(), UTC)
         line: dict[str, object] = {
@@ -76,6 +78,8 @@ class AuditLog:
         }
         if visit.site is not None:
             line["site"] = visit.site[:LONGEST_FIELD]
+        if provider is not None:
+            line["provider"] = provider[:LONGEST_FIELD]
         if identity is not None:
             line["provider"] = identity.provider
             line["subject"] = self.pseudonym(f"{identity.provider}:{identity.subject}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flask_usher.providers.base import (
@@ -44,6 +45,13 @@ class Authentication:
         forms = (it for it in self.providers.values() if isinstance(it, FormProvider))
         return next(forms, None)
 
+    def redirect(self, name: str) -> RedirectProvider:
+        """Return the provider of this name that people are sent to. Raises `Rejected`."""
+        provider = self.providers.get(name)
+        if not isinstance(provider, RedirectProvider):
+            raise Rejected(Code.NOT_FOUND)
+        return provider
+
     def sign_in(
         self, form: Mapping[str, str], old_cookie: str | None, visit: Visit
     ) -> str | Refuse:
@@ -56,13 +64,12 @@ class Authentication:
         if provider is None:
             raise Rejected(Code.NOT_FOUND)
         account = provider.account_key(form)
-        return self._establish(
-            lambda: Completion(self._prove(provider, form, account, visit)),
-            Code.SIGN_IN_FAILED,
-            old_cookie,
-            visit,
-            account,
-        )
+
+        def create() -> tuple[Identity, str]:
+            identity = self._prove(provider, form, account, visit)
+            return identity, self.sign_ins.create(Completion(identity), replacing=old_cookie)
+
+        return self._establish(create, Code.SIGN_IN_FAILED, visit, provider.name, account)
 
     def finish(
         self,
@@ -73,17 +80,24 @@ class Authentication:
         old_cookie: str | None,
         visit: Visit,
     ) -> str | Refuse:
-        """Finish an attempt with what the provider answered: return the new cookie's value."""
-        provider = self.providers[attempt.provider]
-        if not isinstance(provider, RedirectProvider):
-            raise Rejected(Code.NOT_FOUND)
+        """Finish an attempt with what the provider answered: return the new cookie's value.
 
-        def prove() -> Completion:
-            if not self.sign_ins.use_attempt(attempt.state):
-                raise SignInFailed("attempt-replayed")
-            return provider.complete(query, attempt.secrets, redirect_uri=redirect_uri)
+        The sign-in of `old_cookie` ends.
+        """
+        provider = self.redirect(attempt.provider)
 
-        return self._establish(prove, Code.SIGN_IN_REJECTED, old_cookie, visit)
+        def create() -> tuple[Identity, str]:
+            with self._few_refusals(visit, SignInFailed):
+                if not self.sign_ins.use_attempt(attempt.state):
+                    raise SignInFailed("attempt-replayed")
+                completion = provider.complete(
+                    query, attempt.secrets, redirect_uri=redirect_uri
+                )
+            return completion.identity, self.sign_ins.create(
+                completion, replacing=old_cookie, begun_at=attempt.begun_at
+            )
+
+        return self._establish(create, Code.SIGN_IN_REJECTED, visit, provider.name)
 
     def sign_out(self, cookie: str | None, return_to: str, visit: Visit) -> str | None:
         """End the sign-in of this cookie, if there is one.
@@ -109,45 +123,59 @@ class Authentication:
 
     def provider_logout(self, name: str, logout_token: str, visit: Visit) -> Refuse | None:
         """End what the provider says has ended; return why not, where it is not believed."""
-        provider = self.providers[name]
-        if not isinstance(provider, RedirectProvider):
-            raise Rejected(Code.NOT_FOUND)
+        provider = self.redirect(name)
+        count: int | None = None
         try:
-            limit = self.limits.refused_credentials_per_address
-            with limit.trying(address_key(visit.address), CredentialsRefused):
+            with self._few_refusals(visit, CredentialsRefused):
                 notice = provider.logout_notice(logout_token)
             count = self.sign_ins.end_by(name, notice)
             refusal = Refuse(Code.MALFORMED_REQUEST, "replayed") if count is None else None
         except CredentialsRefused as error:
-            count, refusal = None, Refuse(Code.MALFORMED_REQUEST, error.reason)
+            refusal = Refuse(Code.MALFORMED_REQUEST, error.reason)
         except Exception as error:
-            count, refusal = None, refusal_of(error, visit.support_id)
-        code = "sign-ins-ended" if refusal is None else refusal.code.value
-        reason = None if refusal is None else refusal.reason
-        self.audit.write("provider-logout", code, visit, reason=reason, count=count)
+            refusal = refusal_of(error, visit.support_id)
+        code, reason = (
+            ("sign-ins-ended", None) if refusal is None else (refusal.code, refusal.reason)
+        )
+        self.audit.write(
+            "provider-logout", code, visit, provider=name, reason=reason, count=count
+        )
         return refusal
+
+    @contextmanager
+    def _few_refusals(self, visit: Visit, refusal: type[Exception]) -> Iterator[None]:
+        # Each may have cost a call to the provider.
+        limit = self.limits.refused_credentials_per_address
+        with limit.trying(address_key(visit.address), refusal):
+            yield
 
     def _establish(
         self,
-        prove: Callable[[], Completion],
+        create: Callable[[], tuple[Identity, str]],
         failure_code: Code,
-        old_cookie: str | None,
         visit: Visit,
+        provider: str,
         account: str | None = None,
     ) -> str | Refuse:
         try:
-            completion = prove()
-            cookie = self.sign_ins.create(completion, replacing=old_cookie)
-        except SignInDeclined as failure:
-            refusal = Refuse(Code.SIGN_IN_DECLINED, failure.reason)
+            identity, cookie = create()
+        except SignInDeclined as answer:
+            refusal = Refuse(Code.SIGN_IN_DECLINED, answer.reason)
         except SignInFailed as failure:
             refusal = Refuse(failure_code, failure.reason)
         except Exception as error:
             refusal = refusal_of(error, visit.support_id)
         else:
-            self._record(completion.identity, account, cookie, visit)
+            self._record(identity, account, cookie, visit)
             return cookie
-        self.audit.write("sign-in", refusal.code, visit, account=account, reason=refusal.reason)
+        self.audit.write(
+            "sign-in",
+            refusal.code,
+            visit,
+            provider=provider,
+            account=account,
+            reason=refusal.reason,
+        )
         return refusal
 
     def _record(

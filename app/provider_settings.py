@@ -27,16 +27,38 @@ from .setting_types import (
     Frozen,
     Network,
     PrivateKeyFile,
+    SitePath,
     Table,
     TextSecretFile,
     Url,
     fault,
+    text_like,
 )
 
 ENTRY_POINT_GROUP = "flask_usher.providers"
 
-Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
-Hosts = tuple[Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:\d+)?$")], ...]
+Algorithm = Literal[
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+]
+Host = Annotated[
+    str, text_like(r"[a-z0-9.-]+(:\d+)?", "a host such as login.shop.example, in small letters")
+]
+
+
+ClientId = Annotated[
+    str, text_like(r"[!-~]{1,255}", "1 to 255 characters of plain ASCII without spaces")
+]
+# RFC 6749, appendix A.4.
+Word = Annotated[str, text_like(r"[!#-\[\]-~]+", "one word of plain ASCII without quotes")]
 
 
 class LocalProviderSettings(Table):
@@ -52,7 +74,7 @@ class IssuerSettings(Table):
     """The provider's issuer identifier, exactly as it writes it."""
     algorithms: tuple[Algorithm, ...] = ("RS256",)
     """The algorithms that its tokens may be signed with."""
-    endpoint_hosts: Hosts = ()
+    endpoint_hosts: tuple[Host, ...] = ()
     """Hosts other than the issuer's that its metadata may point to."""
     claims: Frozen[str, str] = Field(default_factory=dict)
     """Further claims: our name for each, and the provider's. `groups` fills the groups."""
@@ -84,7 +106,7 @@ class OidcProviderSettings(IssuerSettings):
     type: Literal["oidc"]
     label: str | None = None
     """What the button on the sign-in page says; the provider's name when absent."""
-    client_id: Annotated[str, Field(min_length=1, max_length=255)]
+    client_id: ClientId
     """The name under which the provider knows this service."""
     client_authentication: Literal[
         "client_secret_basic", "client_secret_post", "private_key_jwt"
@@ -94,14 +116,20 @@ class OidcProviderSettings(IssuerSettings):
     """Path of the client secret; not with `private_key_jwt`."""
     client_key: PrivateKeyFile | None = None
     """Path of the RSA private key for `private_key_jwt`."""
-    scopes: tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")], ...] = ()
+    client_key_id: ClientId | None = None
+    """The `kid` under which the provider knows that key."""
+    assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"
+    """What `private_key_jwt` is made out to; older providers want their token endpoint."""
+    scopes: tuple[Word, ...] = ()
     """Scopes beyond `openid`."""
-    acr_values: tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")], ...] = ()
+    acr_values: tuple[Word, ...] = ()
     """Authentication contexts, any of which must be met."""
     max_age_seconds: Annotated[StrictInt, Field(ge=0)] | None = None
     """How long ago the person may have proved who they are."""
     userinfo: StrictBool = False
     """Fetch further claims from the userinfo endpoint."""
+    typed_logout_tokens: StrictBool = False
+    """Accept logout tokens only if their `typ` says that they are some."""
 
     @field_validator("client_secret")
     @classmethod
@@ -128,14 +156,21 @@ class BearerProviderSettings(IssuerSettings):
     type: Literal["bearer"]
     audience: Annotated[str, Field(min_length=1)]
     """The value that a token's `aud` must hold."""
-    clients: Annotated[tuple[str, ...], Field(min_length=1)]
+    clients: tuple[ClientId, ...]
     """The client ids of the apps that may ask."""
-    scope: Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")] | None = None
+    scope: Word | None = None
     """The scope that a token must have."""
-    introspection_client_id: str | None = None
+    introspection_client_id: ClientId | None = None
     """For opaque tokens: the name under which the provider knows this service."""
     introspection_client_secret: TextSecretFile | None = None
     """For opaque tokens: path of the secret for the introspection endpoint."""
+
+    @field_validator("clients")
+    @classmethod
+    def _are_named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise fault("at least one client id: nobody listed is nobody allowed")
+        return value
 
     @field_validator("introspection_client_secret")
     @classmethod
@@ -151,6 +186,10 @@ class HostProviderSettings(Table):
     """`type = "host"`: who is signed in to the app that Usher is part of."""
 
     type: Literal["host"]
+    label: str | None = None
+    """What the button on the sign-in page says; the provider's name when absent."""
+    sign_in_path: SitePath = "/login"
+    """The app's own sign-in page, which is told where to go afterwards as `next`."""
 
 
 @cache
@@ -167,11 +206,11 @@ def third_party() -> Mapping[str, ProviderType]:
 def tables() -> Mapping[str, type[BaseModel]]:
     """Return what a table may hold, by its `type`."""
     return {
+        **{name: provider_type.settings for name, provider_type in third_party().items()},
         "local": LocalProviderSettings,
         "oidc": OidcProviderSettings,
         "bearer": BearerProviderSettings,
         "host": HostProviderSettings,
-        **{name: provider_type.settings for name, provider_type in third_party().items()},
     }
 
 

@@ -52,11 +52,14 @@ def _oidc(table: OidcProviderSettings) -> OidcSettings:
         client_authentication=table.client_authentication,
         client_secret=table.client_secret.value if table.client_secret else None,
         client_key=table.client_key.private_key if table.client_key else None,
+        client_key_id=table.client_key_id,
+        assertion_audience=table.assertion_audience,
         scopes=("openid", *table.scopes),
         algorithms=table.algorithms,
         acr_values=table.acr_values,
         max_age_seconds=table.max_age_seconds,
         userinfo=table.userinfo,
+        typed_logout_tokens=table.typed_logout_tokens,
         **_reach(table),
     )
 

@@ -25,8 +25,11 @@ def first_use(
     However many transactions ask at once, one is told yes. Times are in seconds since the
     epoch.
     """
+    # Others may be at the same rows, and nobody shall wait for that.
     lapsed = sa.select(table.c.id).where(table.c.expires_at < now).limit(PURGED_AT_ONCE)
-    connection.execute(table.delete().where(table.c.id.in_(lapsed)))
+    connection.execute(
+        table.delete().where(table.c.id.in_(lapsed.with_for_update(skip_locked=True)))
+    )
     key = hashlib.sha256(f"{purpose}\0{value}".encode("utf-8", "replace")).hexdigest()
     try:
         with connection.begin_nested():

@@ -76,6 +76,9 @@ def text_like(pattern: str, expected: str) -> AfterValidator:
     return AfterValidator(validate)
 
 
+SitePath = Annotated[
+    str, text_like(r"/(?![/\\])[!-\[\]-~]*", "a path on this site, such as /account")
+]
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 Frozen = Annotated[Mapping[Key, Value], AfterValidator(MappingProxyType)]

@@ -34,6 +34,7 @@ from .setting_types import (
     Rate,
     RecipientKey,
     SecretFile,
+    SitePath,
     Table,
     fault,
     is_loopback,
@@ -181,15 +182,8 @@ class SignInSettings(Table):
     """How many sign-ins one person may have at once."""
     when_full: Literal["end-oldest", "refuse"] = "end-oldest"
     """What a sign-in beyond that does."""
-    default_next: str = "/"
+    default_next: SitePath = "/"
     """The path that a visitor goes to after signing in, when the page named none."""
-
-    @field_validator("default_next")
-    @classmethod
-    def _is_a_path(cls, value: str) -> str:
-        if not re.fullmatch(r"/(?![/\\])[!-~]*", value) or "\\" in value:
-            raise fault("a path on this site, such as /account")
-        return value
 
 
 class LimitSettings(Table):

@@ -8,45 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import logging
-import math
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 import sqlalchemy as sa
 
-from flask_usher.providers.base import Completion, Identity, LogoutNotice
+from flask_usher.providers.base import Completion, Identity, LogoutNotice, SignInFailed
 
 from . import logouts
 from .database import Database
 from .errors import Code, Rejected, StoreUnavailable
 from .keys import Secret
 from .replays import first_use
+from .sign_in_records import identity_to_json, read, table
 
 logger = logging.getLogger(__name__)
 
-metadata = sa.MetaData()
-table = sa.Table(
-    "usher_sign_ins",
-    metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("provider", sa.String(64), nullable=False),
-    sa.Column("subject", sa.String(255), nullable=False),
-    sa.Column("identity", sa.Text, nullable=False),
-    sa.Column("signed_in_at", sa.Double, nullable=False),
-    sa.Column("last_seen_at", sa.Double, nullable=False),
-    sa.Column("expires_at", sa.Double, nullable=False),
-    sa.Column("sid", sa.String(255)),
-    sa.Column("id_token", sa.Text),
-    sa.Index("usher_sign_ins_sid", "provider", "sid"),
-    sa.Index("usher_sign_ins_person", "provider", "subject"),
-    sa.Index("usher_sign_ins_expires_at", "expires_at"),
-)
 _find = sa.select(
     table.c.provider,
     table.c.subject,
@@ -57,12 +38,13 @@ _find = sa.select(
 ).where(table.c.id == sa.bindparam("id"))
 
 COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
-RECORD_VERSION = 1
 SEEN_INTERVAL_SECONDS = 60
 # Hosts may disagree by this much; a clock that jumps back further ends the sign-in.
 CLOCK_TOLERANCE_SECONDS = 60
 PURGED_AT_ONCE = 100
 ATTEMPT_SECONDS = 3600
+# More than the clock differences that those allow who verify a logout token's `exp`.
+ACCEPTED_LATE_SECONDS = 600
 
 
 class Absence(Enum):
@@ -116,20 +98,26 @@ class SignIns:
         self._per_person = per_person
         self._end_oldest_when_full = end_oldest_when_full
 
-    def create(self, completion: Completion, replacing: str | None = None) -> str:
+    def create(
+        self,
+        completion: Completion,
+        *,
+        replacing: str | None = None,
+        begun_at: float | None = None,
+    ) -> str:
         """Record that this person has signed in, and return the value for the cookie.
 
-        The sign-in of the cookie `replacing` ends, whoever it belongs to. Raises `Rejected`
-        when the person has too many sign-ins and none may be ended, or when the provider has
-        ended this one already.
+        The sign-in of the cookie `replacing` ends, whoever it belongs to. `begun_at` is when
+        the attempt began, where the provider may have ended it since: that raises
+        `SignInFailed`. Raises `Rejected` when the person has too many sign-ins and none may be
+        ended.
         """
         identity = completion.identity
         cookie = secrets.token_urlsafe(32)
         now = self._clock()
         with self._database.writing() as connection:
-            logouts.take_turn(connection, identity.provider)
-            if logouts.has_ended(connection, completion):
-                raise Rejected(Code.SIGN_IN_FAILED)
+            if begun_at is not None and logouts.has_ended(connection, completion, begun_at):
+                raise SignInFailed("ended-meanwhile")
             self._purge(connection, now)
             if replacing is not None:
                 connection.execute(table.delete().where(table.c.id == self._id(replacing)))
@@ -139,7 +127,7 @@ class SignIns:
                     id=self._id(cookie),
                     provider=identity.provider,
                     subject=identity.subject,
-                    identity=_to_json(identity),
+                    identity=identity_to_json(identity),
                     signed_in_at=now,
                     last_seen_at=now,
                     expires_at=now + self._absolute_seconds,
@@ -164,27 +152,17 @@ class SignIns:
         """
         now = self._clock()
         with self._database.writing() as connection:
-            logouts.take_turn(connection, provider)
             if not first_use(
                 connection,
                 f"logout {provider}",
                 notice.token_id,
                 now=now,
-                expires_at=notice.expires_at,
+                expires_at=max(now, notice.expires_at) + ACCEPTED_LATE_SECONDS,
             ):
                 return None
             logouts.remember(connection, provider, notice, now)
-            which = [
-                column == value
-                for column, value in (
-                    (table.c.subject, notice.subject),
-                    (table.c.sid, notice.sid),
-                )
-                if value is not None
-            ]
-            return connection.execute(
-                table.delete().where(table.c.provider == provider, *which)
-            ).rowcount
+            which = sa.and_(table.c.provider == provider, _named_by(notice))
+            return connection.execute(table.delete().where(which)).rowcount
 
     def find(self, cookie: str | None) -> SignIn | Absence:
         """Return the sign-in of this cookie, if it is good now.
@@ -198,7 +176,7 @@ class SignIns:
         if row is None:
             return Absence.NONE
         try:
-            identity, signed_in_at, last_seen_at, expires_at = _read(tuple(row))
+            identity, signed_in_at, last_seen_at, expires_at = read(tuple(row))
         except (ValueError, TypeError, RecursionError):
             logger.exception("a sign-in record is damaged and is dropped")
             self._end(table.c.id == sign_in_id)
@@ -258,6 +236,7 @@ class SignIns:
             sa.select(table.c.id)
             .where(table.c.expires_at < now - 24 * 3600)
             .limit(PURGED_AT_ONCE)
+            .with_for_update(skip_locked=True)
         )
         connection.execute(table.delete().where(table.c.id.in_(lapsed)))
 
@@ -279,35 +258,9 @@ class SignIns:
             connection.execute(table.delete().where(table.c.id.in_(surplus)))
 
 
-# The version of the record, then the members of `Identity` that have no column of their own.
-_TYPES = (int, int | float, dict, list, str | None, list, int)
-
-
-def _to_json(identity: Identity) -> str:
-    _, _, *members = astuple(identity)
-    return json.dumps([RECORD_VERSION, *members])
-
-
-def _read(row: tuple[Any, ...]) -> tuple[Identity, float, float, float]:
-    """Return the identity in a row of the table, and the three times."""
-    provider, subject, encoded, *times = row
-    members = json.loads(encoded)
-    if not all(isinstance(it, kind) for it, kind in zip(members, _TYPES, strict=True)):
-        raise TypeError("members of other types")
-    version, signed_in_at, claims, groups, acr, amr, epoch = members
-    if version != RECORD_VERSION or not all(isinstance(it, str) for it in (*groups, *amr)):
-        raise ValueError("another version, or lists of something else")
-    if not all(isinstance(time, float) and math.isfinite(time) for time in times):
-        raise ValueError("times that are none")
-    identity = Identity(
-        provider=provider,
-        subject=subject,
-        signed_in_at=signed_in_at,
-        claims=claims,
-        groups=tuple(groups),
-        acr=acr,
-        amr=tuple(amr),
-        epoch=epoch,
-    )
-    begun_at, last_seen_at, expires_at = times
-    return identity, begun_at, last_seen_at, expires_at
+def _named_by(notice: LogoutNotice) -> sa.ColumnElement[bool]:
+    whose = table.c.subject == notice.subject
+    if notice.sid is None:
+        return whose
+    # A sign-in whose session has no name may be the one that is meant.
+    return sa.or_(table.c.sid == notice.sid, sa.and_(whose, table.c.sid.is_(None)))

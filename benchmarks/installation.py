@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from flask_usher import Settings, configuration, keys, schema, sign_ins
+from flask_usher import Settings, configuration, keys, schema, sign_in_records
 from flask_usher.extension import build
 from flask_usher.keys import public_pem
 from flask_usher.providers import accounts
@@ -103,7 +103,7 @@ def _fill(engine: sa.Engine, count: int) -> None:
     with engine.begin() as connection:
         _copy(connection, accounts.table, count, {"id": random_id, "name": "'filler-' || n"})
         changed = {"id": "lower(hex(randomblob(32)))", "subject": random_id}
-        _copy(connection, sign_ins.table, count // SIGNED_IN_SHARE, changed)
+        _copy(connection, sign_in_records.table, count // SIGNED_IN_SHARE, changed)
 
 
 def _copy(

@@ -52,8 +52,15 @@ class SignInFailed(Exception):
         self.reason = reason
 
 
-class SignInDeclined(SignInFailed):
-    """The person said no, or was not asked as the attempt was silent: nothing is wrong."""
+class SignInDeclined(Exception):
+    """The person said no, or was not asked as the attempt was silent: nothing has failed.
+
+    `reason` (kebab-case) is for the operator's audit line.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class ProviderUnavailable(Exception):
@@ -81,7 +88,8 @@ class Challenge:
     """Where the browser goes, and what is needed to recognise its return.
 
     `secrets` are short strings that the views keep for this one attempt, out of everybody's
-    sight, and give back to `complete`.
+    sight, and give back to `complete`; 1,024 characters in all at most. The one named `state`
+    comes back in the query, by that name, and tells which attempt is answered.
     """
 
     url: str
@@ -197,7 +205,7 @@ class RedirectProvider(Provider, Protocol):
     ) -> Completion:
         """Finish the attempt that `secrets` belong to, with the query of the way back.
 
-        Raises `SignInFailed` or `ProviderUnavailable`.
+        Raises `SignInFailed`, `SignInDeclined` or `ProviderUnavailable`.
         """
 
     def logout_url(self, *, id_token: str | None, return_to: str) -> str | None:

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from flask_usher import logouts, replays, schema, sign_ins
+from flask_usher import logouts, replays, schema, sign_in_records
 from flask_usher.database import Database
 from flask_usher.errors import StoreUnavailable
 from flask_usher.providers import accounts
@@ -59,7 +59,7 @@ def test_the_newest_migration_is_the_one_that_the_code_is_written_for() -> None:
 
 def test_migrated_tables_are_those_that_the_code_uses(database: Database) -> None:
     used = sa.MetaData()
-    for table in (accounts.table, sign_ins.table, replays.table, logouts.table):
+    for table in (accounts.table, sign_in_records.table, replays.table, logouts.table):
         table.to_metadata(used)
     with database.reading() as connection:
         context = MigrationContext.configure(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 
 from flask import Blueprint, Response, render_template, url_for
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -48,12 +51,13 @@ def problem_response(refusal: Refuse) -> Response:
     return with_headers(response, refusal)
 
 
-def problem_page(refusal: Refuse) -> Response:
-    """Return the answer for a refusal as a page."""
+def problem_page(refusal: Refuse, target: str | None = None) -> Response:
+    """Return the answer for a refusal as a page; `target` is where the visitor was going."""
     problem = PROBLEMS[refusal.code]
     link = None
     if problem.sign_in_helps:
-        link = {"href": url_for("usher.sign_in_page"), "text": "Go to the sign-in page"}
+        href = url_for("usher.sign_in_page", next=target)
+        link = {"href": href, "text": "Go to the sign-in page"}
     page = render_template(
         "usher/problem.html",
         title=problem.title,
@@ -63,6 +67,31 @@ def problem_page(refusal: Refuse) -> Response:
         stylesheet=url_for("usher.static", filename="usher.css"),
     )
     return with_headers(Response(page, problem.status), refusal)
+
+
+def as_page(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Make every error in a view that people see a page."""
+
+    @wraps(view)
+    def shown(**arguments: str) -> Response:
+        try:
+            return view(**arguments)
+        except Exception as error:
+            return problem_page(refusal_of(error))
+
+    return shown
+
+
+@contextmanager
+def on_record(event: str, provider: str | None = None) -> Iterator[None]:
+    """Write the audit line for what is turned away before any decision."""
+    try:
+        yield
+    except Exception as error:
+        current_state().audit.write(
+            event, refusal_of(error).code, current_visit(), provider=provider
+        )
+        raise
 
 
 def refusal_of(error: Exception) -> Refuse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request, url_for
 
-from flask_usher.providers.base import RedirectProvider
+from flask_usher.providers.base import ProviderUnavailable
 
 from ..attempts import Attempt, Attempts
 from ..errors import Code, Rejected
@@ -12,48 +12,51 @@ from ..policy import Refuse
 from ..state import State, current_state
 from .blueprint import blueprint
 from .cookies import cookie_name, delete_cookie, set_cookie
-from .problems import problem_page, problem_response, refusal_of
+from .problems import as_page, on_record, problem_page, problem_response
 from .sign_in import see_other, signed_in, wanted_page
+from .sign_in_form import LANGUAGE, page_language
 from .visits import current_credentials, current_visit
 
 
 @blueprint.get("/oidc/<provider>/start")
+@as_page
 def start_redirect(provider: str) -> Response:
-    """Send the browser to the provider; with `silent=1` the provider shows nothing."""
+    """Send the browser to the provider.
+
+    With `silent=1` the provider shows nothing: the visitor comes back to `next` at once, signed
+    in or not. `lang` is the language of the page that they come from.
+    """
     state = current_state()
     target = wanted_page(state, request.args.get("next"))
     silent = request.args.get("silent") == "1"
     try:
-        challenge = _provider(state, provider).begin(
-            redirect_uri=_redirect_uri(state, provider),
-            silent=silent,
-            language=request.accept_languages.best,
-        )
-    except Exception as error:
-        refusal = refusal_of(error)
-        state.audit.write("sign-in", refusal.code, current_visit(), reason=refusal.reason)
-        return problem_page(refusal)
+        with on_record("sign-in", provider):
+            challenge = state.authentication.redirect(provider).begin(
+                redirect_uri=_redirect_uri(state, provider),
+                silent=silent,
+                language=page_language() or _browser_language(),
+            )
+    except ProviderUnavailable:
+        if silent:
+            return see_other(target)
+        raise
     attempts = _attempts(state)
+    cookie = attempts.seal(Attempt(provider, target, silent, state.clock(), challenge.secrets))
     response = see_other(challenge.url)
-    for name in attempts.surplus(request.cookies):
+    for name in attempts.surplus(request.cookies, cookie):
         delete_cookie(response, state.settings, name)
-    attempt = Attempt(provider, target, silent, challenge.secrets)
-    set_cookie(response, state.settings, *attempts.seal(attempt, state.clock()))
+    set_cookie(response, state.settings, *cookie)
     return response
 
 
 @blueprint.get("/oidc/<provider>/callback")
+@as_page
 def finish_redirect(provider: str) -> Response:
     """Take the provider's answer, sign the visitor in, and send them to where they wanted."""
     state = current_state()
     attempts = _attempts(state)
-    answered = request.args.getlist("state")
-    try:
-        attempt = _attempt(state, provider, answered)
-    except Exception as error:
-        refusal = refusal_of(error)
-        state.audit.write("sign-in", refusal.code, current_visit())
-        return problem_page(refusal)
+    with on_record("sign-in", provider):
+        attempt = _attempt(state, provider)
     outcome = state.authentication.finish(
         attempt,
         {name: request.args.getlist(name) for name in request.args},
@@ -63,10 +66,10 @@ def finish_redirect(provider: str) -> Response:
     )
     if not isinstance(outcome, Refuse):
         response = signed_in(state, attempt.target, outcome)
-    elif attempt.silent and outcome.code is Code.SIGN_IN_DECLINED:
+    elif attempt.silent:
         response = see_other(attempt.target)
     else:
-        response = problem_page(outcome)
+        response = problem_page(outcome, attempt.target)
     name = attempts.name(attempt.state, request.cookies)
     if name is not None:
         delete_cookie(response, state.settings, name)
@@ -77,31 +80,21 @@ def finish_redirect(provider: str) -> Response:
 def back_channel_logout(provider: str) -> Response:
     """End what the provider says has ended (OpenID Connect Back-Channel Logout 1.0)."""
     state = current_state()
-    try:
-        _provider(state, provider)
+    with on_record("provider-logout", provider):
+        state.authentication.redirect(provider)
         tokens = request.form.getlist("logout_token")
         if len(tokens) != 1:
             raise Rejected(Code.MALFORMED_REQUEST)
-        refusal = state.authentication.provider_logout(provider, tokens[0], current_visit())
-    except Exception as error:
-        refusal = refusal_of(error)
-        state.audit.write("provider-logout", refusal.code, current_visit())
-    return (
-        Response(status=200, mimetype="application/json")
-        if refusal is None
-        else (problem_response(refusal))
-    )
+    refusal = state.authentication.provider_logout(provider, tokens[0], current_visit())
+    if refusal is not None:
+        return problem_response(refusal)
+    return Response(status=200, mimetype="application/json")
 
 
-def _provider(state: State, name: str) -> RedirectProvider:
-    provider = state.providers.get(name)
-    if not isinstance(provider, RedirectProvider):
-        raise Rejected(Code.NOT_FOUND)
-    return provider
-
-
-def _attempt(state: State, provider: str, answered: list[str]) -> Attempt:
-    _provider(state, provider)
+def _attempt(state: State, provider: str) -> Attempt:
+    """Return the attempt that is answered. Raises `Rejected`."""
+    state.authentication.redirect(provider)
+    answered = request.args.getlist("state")
     if len(answered) != 1:
         raise Rejected(Code.SIGN_IN_REJECTED)
     attempt = _attempts(state).open(answered[0], request.cookies, state.clock())
@@ -117,3 +110,8 @@ def _attempts(state: State) -> Attempts:
 
 def _redirect_uri(state: State, provider: str) -> str:
     return state.settings.public_url + url_for("usher.finish_redirect", provider=provider)
+
+
+def _browser_language() -> str | None:
+    preferred = request.accept_languages.best
+    return preferred if preferred and LANGUAGE.fullmatch(preferred) else None

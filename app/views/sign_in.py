@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from flask import Response, request, url_for
+from flask import Response, request
 
-from flask_usher.providers.base import RedirectProvider
-
-from ..errors import Code
+from ..errors import Code, Rejected
 from ..policy import Refuse
 from ..state import State, current_state
 from .blueprint import blueprint
 from .cookies import cookie_name, delete_cookie, set_cookie
 from .next_page import next_page
-from .problems import problem_page, refusal_of
+from .problems import as_page, on_record, problem_page, refusal_of
 from .session import load_visitor
-from .sign_in_form import check_form, form_cookie, sign_in_form
+from .sign_in_form import check_form, form_cookie, sign_in_form, ways_elsewhere
 from .visits import current_credentials, current_visit
 
 # Answers that the form itself can show, so that the visitor can correct what they typed.
@@ -26,22 +22,26 @@ _SHOWN_IN_FORM = frozenset({Code.SIGN_IN_FAILED, Code.FORM_EXPIRED, Code.TOO_MAN
 
 
 @blueprint.get("/sign-in")
+@as_page
 def sign_in_page() -> Response:
     """Show the ways to sign in, or take the only one, or send on who is signed in already."""
     state = current_state()
     target = wanted_page(state, request.args.get("next"))
-    try:
-        if load_visitor() is not None:
-            return see_other(target)
-        only = _only_redirect(state)
-        if only is not None:
-            return see_other(url_for("usher.start_redirect", provider=only, next=target))
+    if load_visitor() is not None:
+        return see_other(target)
+    if state.authentication.form is not None:
         return sign_in_form(state, target)
-    except Exception as error:
-        return problem_page(refusal_of(error))
+    match ways_elsewhere(state, target):
+        case []:
+            raise Rejected(Code.NOT_FOUND)
+        case [only]:
+            return see_other(only.href)
+        case _:
+            return sign_in_form(state, target)
 
 
 @blueprint.post("/sign-in")
+@as_page
 def sign_in() -> Response:
     """Sign in whoever filled in the form, and send them to `next`."""
     state = current_state()
@@ -49,7 +49,7 @@ def sign_in() -> Response:
     target, username = settings.sign_ins.default_next, ""
     outcome: str | Refuse
     try:
-        with _on_record(state):
+        with on_record("sign-in"):
             target = wanted_page(state, request.form.get("next"))
             username = request.form.get("username", "")
             check_form(state)
@@ -60,7 +60,7 @@ def sign_in() -> Response:
     if isinstance(outcome, Refuse):
         if outcome.code in _SHOWN_IN_FORM:
             return sign_in_form(state, target, username, outcome)
-        return problem_page(outcome)
+        return problem_page(outcome, target)
     response = signed_in(state, target, outcome)
     delete_cookie(response, settings, form_cookie(settings))
     return response
@@ -107,22 +107,3 @@ def signed_in(state: State, target: str, cookie: str) -> Response:
     response = see_other(target)
     set_cookie(response, state.settings, cookie_name(state.settings), cookie)
     return response
-
-
-def _only_redirect(state: State) -> str | None:
-    names = [
-        name
-        for name, provider in state.providers.items()
-        if isinstance(provider, RedirectProvider)
-    ]
-    return names[0] if len(names) == 1 and state.authentication.form is None else None
-
-
-@contextmanager
-def _on_record(state: State) -> Iterator[None]:
-    """Write the audit line for a form that no provider gets to see."""
-    try:
-        yield
-    except Exception as error:
-        state.audit.write("sign-in", refusal_of(error).code, current_visit())
-        raise

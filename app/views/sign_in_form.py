@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from flask import Response, render_template, request, url_for
 from itsdangerous import BadData, URLSafeSerializer
@@ -11,6 +14,7 @@ from flask_usher.providers.base import RedirectProvider
 
 from ..errors import PROBLEMS, Code, Rejected
 from ..policy import Refuse
+from ..provider_settings import HostProviderSettings
 from ..settings import Settings
 from ..sign_ins import CLOCK_TOLERANCE_SECONDS
 from ..state import State
@@ -18,6 +22,15 @@ from .cookies import cookie_name, set_cookie
 from .problems import with_headers
 
 FORM_SECONDS = 12 * 3600
+LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to sign in that lies elsewhere, and what its button says."""
+
+    href: str
+    text: str
 
 
 def sign_in_form(
@@ -29,8 +42,9 @@ def sign_in_form(
     page = render_template(
         "usher/sign_in.html",
         action=url_for("usher.sign_in") if state.authentication.form else None,
-        choices=_choices(state, target),
+        ways=ways_elsewhere(state, target),
         next=target,
+        language=page_language(),
         form_token=_form_tokens(state).dumps([nonce, state.clock()]),
         username=username,
         error=_sentence(refusal),
@@ -40,6 +54,30 @@ def sign_in_form(
     response = Response(page, 200 if refusal is None else PROBLEMS[refusal.code].status)
     set_cookie(response, settings, form_cookie(settings), nonce)
     return response if refusal is None else with_headers(response, refusal)
+
+
+def ways_elsewhere(state: State, target: str) -> list[Way]:
+    """Return where else people can sign in, to come back to `target`."""
+    ways = []
+    for name, provider in state.providers.items():
+        table = state.settings.providers[name]
+        if isinstance(provider, RedirectProvider):
+            href = url_for(
+                "usher.start_redirect", provider=name, next=target, lang=page_language()
+            )
+        elif isinstance(table, HostProviderSettings):
+            mark = "&" if "?" in table.sign_in_path else "?"
+            href = f"{table.sign_in_path}{mark}{urlencode({'next': target})}"
+        else:
+            continue
+        ways.append(Way(href, getattr(table, "label", None) or name))
+    return ways
+
+
+def page_language() -> str | None:
+    """Return the language of the page that sends the visitor (BCP 47), if it says so."""
+    given = request.values.get("lang", "")
+    return given if LANGUAGE.fullmatch(given) else None
 
 
 def check_form(state: State) -> None:
@@ -60,17 +98,6 @@ def check_form(state: State) -> None:
 def form_cookie(settings: Settings) -> str:
     """Return the name of the cookie that belongs to the form."""
     return cookie_name(settings) + "-form"
-
-
-def _choices(state: State, target: str) -> list[dict[str, str]]:
-    return [
-        {
-            "href": url_for("usher.start_redirect", provider=name, next=target),
-            "text": getattr(state.settings.providers[name], "label", None) or name,
-        }
-        for name, provider in state.providers.items()
-        if isinstance(provider, RedirectProvider)
-    ]
 
 
 def _sentence(refusal: Refuse | None) -> str | None:

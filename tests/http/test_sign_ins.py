@@ -14,7 +14,7 @@ from support.refusals import assert_page_refused, assert_refused
 from support.service import PASSWORD, Answer, Browser, MakeService, Service
 from support.threads import together
 
-from flask_usher import sign_ins
+from flask_usher import sign_in_records
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -23,12 +23,12 @@ LOOPBACK = "http://127.0.0.1:8000"
 
 def records(service: Service) -> list[Any]:
     with service.state.database.reading() as connection:
-        return list(connection.execute(sa.select(sign_ins.table)))
+        return list(connection.execute(sa.select(sign_in_records.table)))
 
 
 def change_record(service: Service, **values: Any) -> None:
     with service.state.database.writing() as connection:
-        connection.execute(sa.update(sign_ins.table).values(**values))
+        connection.execute(sa.update(sign_in_records.table).values(**values))
 
 
 def raw_change_record(service: Service, column: str, value: str) -> None:

@@ -18,7 +18,7 @@ from joserfc.jwk import RSAKey
 from support.keys import private_pem, rsa_key
 from werkzeug.test import Client, TestResponse
 
-from flask_usher import State, Usher, create_app, keys, logouts, replays, sign_ins
+from flask_usher import State, Usher, create_app, keys, logouts, replays, sign_in_records
 from flask_usher.providers import accounts
 from flask_usher.providers.accounts import Account, NewAccount
 from flask_usher.providers.base import Completion, Identity
@@ -403,7 +403,7 @@ def service(shared_service: Service, log: LogText) -> Iterator[Service]:
     shared_service.clock.now = max(shared_service.clock.now, shared_service.latest) + 86400
     shared_service.latest = shared_service.clock.now
     with shared_service.state.database.writing() as connection:
-        for table in (accounts.table, sign_ins.table, replays.table, logouts.table):
+        for table in (accounts.table, sign_in_records.table, replays.table, logouts.table):
             connection.execute(table.delete())
     shared_service.audit_file.unlink(missing_ok=True)
     yield shared_service

@@ -22,5 +22,5 @@ def upgrade() -> None:
         sa.Column("provider", sa.String(64), primary_key=True),
         sa.Column("ended", sa.String(300), primary_key=True),
         sa.Column("issued_at", sa.Double, nullable=False),
-        sa.Column("forget_at", sa.Double, nullable=False),
+        sa.Column("received_at", sa.Double, nullable=False),
     )
