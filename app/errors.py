@@ -107,7 +107,7 @@ PROBLEMS: dict[Code, Problem] = {
     Code.MALFORMED_REQUEST: Problem(
         HTTPStatus.BAD_REQUEST,
         "The request could not be understood",
-        "Send an empty JSON object, {}, in UTF-8.",
+        "Send what the documentation of this address names, once, in UTF-8.",
     ),
     Code.NOT_FOUND: Problem(
         HTTPStatus.NOT_FOUND,

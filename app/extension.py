@@ -27,7 +27,7 @@ from .state import EXTENSION, State
 from .user_ids import derivation
 from .views import blueprint
 from .views.guard import Guard
-from .views.session import load_visitor
+from .views.session import user_of_request
 
 STDOUT, STDERR = 1, 2
 Identify = Callable[[], Identity | None]
@@ -85,7 +85,7 @@ class Usher:
 
 def _login_manager() -> LoginManager:
     manager = LoginManager()
-    manager.request_loader(load_visitor)
+    manager.request_loader(user_of_request)
     manager.login_view = "usher.sign_in_page"
     return manager
 

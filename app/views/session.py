@@ -7,8 +7,9 @@ import json
 from flask import Request, Response
 from flask_login import UserMixin
 
-from flask_usher.providers.base import Identity
+from flask_usher.providers.base import CredentialsRefused, Identity
 
+from ..errors import Rejected
 from ..sign_ins import Absence, SignIn
 from ..state import current_state
 from .blueprint import blueprint
@@ -29,13 +30,24 @@ class Visitor(UserMixin):  # type: ignore[misc]
         return self.sign_in.id
 
 
-def load_visitor(_request: Request | None = None) -> Visitor | None:
-    """Return whoever is signed in, for Flask-Login's `request_loader`."""
+def load_visitor() -> Visitor | None:
+    """Return whoever is signed in. Raises what `Admission.recognise` does."""
     state = current_state()
     sign_in, identity = state.admission.recognise(current_credentials(state.settings))
     if isinstance(sign_in, Absence) or identity is None:
         return None
     return Visitor(sign_in, identity)
+
+
+def user_of_request(_request: Request) -> Visitor | None:
+    """Return whoever is signed in, for Flask-Login's `request_loader`.
+
+    On the app's own pages, credentials that we refuse may be meant for somebody else.
+    """
+    try:
+        return load_visitor()
+    except (CredentialsRefused, Rejected):
+        return None
 
 
 @blueprint.get("/session")
