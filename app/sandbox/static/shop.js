@@ -81,6 +81,7 @@ function tokenStep() {
   if (!outcome) return asked ? ['ok', 'Granted.'] : ['wait', 'Asking Usher …'];
   if (outcome.mode === 'secured') return ['ok', 'Granted: signed by the shop, encrypted for iAdvize.'];
   if (outcome.code === 'activation-failed') return ['ok', 'Granted, so Usher did its part.'];
+  if (outcome.code === 'signed-out') return ['idle', 'Not asked for since signing out.'];
   const support = outcome.supportId ? ` Support id ${outcome.supportId}.` : '';
   return ['no', `Refused: ${outcome.reason} (${outcome.code}).${support}`];
 }
@@ -241,6 +242,7 @@ byId('sign-out').addEventListener('click', async () => {
   try {
     await signOut();
   } finally {
+    outcome = { activated: false, mode: null, code: 'signed-out' };
     await lookWhoIsSignedIn();
   }
 });
