@@ -143,7 +143,8 @@ def _form_cookie(settings: Settings) -> str:
 
 
 def _target(settings: Settings, given: str | None) -> str:
-    return next_page(given, default=settings.sign_ins.default_next, prefix=settings.url_prefix)
+    prefix = request.script_root + settings.url_prefix
+    return next_page(given, default=settings.sign_ins.default_next, prefix=prefix)
 
 
 def _see_other(target: str) -> Response:
