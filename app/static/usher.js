@@ -73,7 +73,7 @@ export async function signOut(options = {}) {
   visit = new AbortController();
   ongoing = null;
   leaving = Promise.allSettled([
-    post('sign-out', options, visit.signal).then(({ response: { ok, status } }) => {
+    post('sign-out', options, new AbortController().signal).then(({ response: { ok, status } }) => {
       if (!ok) throw new Error(`Usher answered ${status} to the sign-out`);
     }),
     endVisit(),

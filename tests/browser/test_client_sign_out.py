@@ -37,6 +37,15 @@ def test_signing_out_ends_both(backend: Backend, watch: Watch) -> None:
     expect(page.locator(CHAT)).to_have_count(0)
 
 
+def test_signing_out_twice_at_once_succeeds_twice(backend: Backend, watch: Watch) -> None:
+    page = watch.page()
+    page.goto(backend.page(TAG, CLIENT))
+    first_outcome(page)
+    page.evaluate(f"Promise.all([({SIGN_OUT})(), ({SIGN_OUT})()])")
+    assert len(backend.posts("sign-out")) == 2
+    assert state(page) == "inactive"
+
+
 def test_a_failed_sign_out_at_usher_still_ends_the_visit(
     backend: Backend, watch: Watch
 ) -> None:
