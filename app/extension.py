@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 from flask import Flask
-from flask_login import LoginManager
 
 from flask_usher.providers.accounts import Accounts
 from flask_usher.providers.local import LocalProvider
@@ -26,7 +25,7 @@ from .state import EXTENSION, State
 from .user_ids import derivation
 from .views import blueprint
 from .views.guard import Guard
-from .views.session import load_visitor
+from .views.session import VisitorManager
 
 STDOUT, STDERR = 1, 2
 
@@ -70,14 +69,7 @@ class Usher:
             app.register_blueprint(sandbox_blueprint, url_prefix=prefix + "/sandbox")
         Guard(state).install(app)
         if not hasattr(app, "login_manager"):
-            _login_manager().init_app(app)
-
-
-def _login_manager() -> LoginManager:
-    manager = LoginManager()
-    manager.request_loader(load_visitor)
-    manager.login_view = "usher.sign_in_page"
-    return manager
+            VisitorManager().init_app(app)
 
 
 def build(

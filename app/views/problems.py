@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, url_for
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from .. import refusals
 from ..errors import PROBLEMS, Code
 from ..policy import Refuse
 from ..state import current_state
+from .pages import render
 from .visits import current_visit
 
 TYPE_PREFIX = "urn:usher:problem:"
@@ -50,13 +51,12 @@ def problem_page(refusal: Refuse) -> Response:
     link = None
     if problem.sign_in_helps:
         link = {"href": url_for("usher.sign_in_page"), "text": "Go to the sign-in page"}
-    page = render_template(
+    page = render(
         "usher/problem.html",
         title=problem.title,
         detail=problem.detail,
         support_id=current_visit().support_id,
         link=link,
-        stylesheet=url_for("usher.static", filename="usher.css"),
     )
     return _with_headers(Response(page, problem.status), refusal)
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import Response, render_template, request, url_for
+from flask import Response, request, url_for
 from itsdangerous import BadData, URLSafeSerializer
 
 from ..errors import PROBLEMS, Code, Rejected
@@ -16,6 +16,7 @@ from ..sign_ins import CLOCK_TOLERANCE_SECONDS
 from ..state import State, current_state
 from .blueprint import blueprint
 from .next_page import next_page
+from .pages import render
 from .problems import problem_page, refusal_of
 from .session import load_visitor
 from .visits import cookie_name, current_credentials, current_visit
@@ -83,7 +84,7 @@ def _form(
 ) -> Response:
     settings = state.settings
     nonce = secrets.token_urlsafe(16)
-    page = render_template(
+    page = render(
         "usher/sign_in.html",
         action=url_for("usher.sign_in"),
         next=target,
@@ -91,7 +92,6 @@ def _form(
         username=username,
         error=_sentence(refusal),
         site=settings.public_host,
-        stylesheet=url_for("usher.static", filename="usher.css"),
     )
     response = Response(page, 200 if refusal is None else PROBLEMS[refusal.code].status)
     if response.status_code == 401:
