@@ -182,7 +182,7 @@ def broken(make_service: MakeService) -> Callable[[], Browser]:
     return break_it
 
 
-def test_the_database_fails(broken: Callable[[], Browser]) -> None:
+def test_row_163_the_database_fails(broken: Callable[[], Browser]) -> None:
     browser = broken()
     assert_refused(browser.ask(), 503, "store-unavailable")
     assert browser.cookie() is not None
@@ -199,7 +199,7 @@ def test_the_database_fails(broken: Callable[[], Browser]) -> None:
     assert browser.ask().status_code == 200
 
 
-def test_the_database_fails_at_sign_in(broken: Callable[[], Browser]) -> None:
+def test_row_163_the_database_fails_at_sign_in(broken: Callable[[], Browser]) -> None:
     broken_service = broken().service
     browser = broken_service.browser()
     answer = browser.sign_in("jane")
@@ -207,7 +207,9 @@ def test_the_database_fails_at_sign_in(broken: Callable[[], Browser]) -> None:
     assert browser.cookie() is None
 
 
-def test_a_database_that_can_only_be_read_still_serves(make_service: MakeService) -> None:
+def test_row_163_a_database_that_can_only_be_read_still_serves(
+    make_service: MakeService,
+) -> None:
     service = make_service()
     browser = service.signed_in("jane")
     service.clock.advance(120)
