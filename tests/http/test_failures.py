@@ -207,7 +207,7 @@ def test_row_163_the_database_fails_at_sign_in(broken: Callable[[], Browser]) ->
     assert browser.cookie() is None
 
 
-def test_row_163_a_database_that_can_only_be_read_still_serves(
+def test_row_163_a_database_that_is_read_only_still_serves(
     make_service: MakeService,
 ) -> None:
     service = make_service()
