@@ -91,7 +91,8 @@ class Guard:
             return self._refuse(request, code)
         if request.method == "OPTIONS":
             return _nothing()
-        request.max_content_length = BODY_LIMIT_BYTES
+        # A body in pieces is cut off here, and must still be seen to be too large.
+        request.max_content_length = BODY_LIMIT_BYTES + 1
         request.max_form_memory_size = BODY_LIMIT_BYTES
         return None
 
