@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from flask_usher.providers.base import Identity
 
-from .database import Database
+from .database import Database, wait_for_turn
 from .errors import Code, Rejected, StoreUnavailable
 from .keys import Secret
 
@@ -111,6 +111,7 @@ class SignIns:
         cookie = secrets.token_urlsafe(32)
         now = self._clock()
         with self._database.writing() as connection:
+            wait_for_turn(connection, f"sign-ins of {identity.provider}:{identity.subject}")
             self._purge(connection, now)
             if replacing is not None:
                 connection.execute(table.delete().where(table.c.id == self._id(replacing)))
@@ -194,6 +195,8 @@ class SignIns:
             sa.select(table.c.id)
             .where(table.c.expires_at < now - 24 * 3600)
             .limit(PURGED_AT_ONCE)
+            # Another transaction may be at these; PostgreSQL would make us wait for it.
+            .with_for_update(skip_locked=True)
         )
         connection.execute(table.delete().where(table.c.id.in_(lapsed)))
 
