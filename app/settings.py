@@ -211,9 +211,9 @@ class LimitSettings(_Table):
     sign_ins: Rate = "1000 per 300 seconds"
     """Tries to sign in, all together."""
     tokens_per_person: Rate = "100 per 60 seconds"
-    """Tokens for one person."""
+    """Tokens for one person, in each worker."""
     workers: Annotated[StrictInt, Field(ge=1, le=1024)] = 1
-    """How many worker processes share the limits; each grants its part."""
+    """How many worker processes share the limits of signing in; each grants its part."""
 
 
 class PolicySettings(_Table):
