@@ -1,4 +1,4 @@
-"""The entry point for WSGI servers: `granian --interface wsgi wsgi:app`, `gunicorn wsgi:app`."""
+"""For WSGI servers: `granian --interface wsgi wsgi:app`, `gunicorn wsgi:app`."""
 
 from flask_usher import create_app
 

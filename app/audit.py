@@ -102,9 +102,12 @@ class AuditLog:
         ]
 
     def check(self) -> None:
-        """Raise `AuditUnavailable` if lines could not be written now."""
+        """Raise `AuditUnavailable` if lines could not be written now. Makes no file."""
         with self._available():
-            self._opened()
+            if isinstance(self._file, int) or self._file.exists():
+                self._opened()
+            elif not os.access(self._file.parent, os.W_OK | os.X_OK):
+                raise PermissionError(f"{self._file} can't be made")
 
     def _append(self, line: bytes) -> None:
         with self._available():

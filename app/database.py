@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import threading
@@ -141,6 +142,17 @@ def _make_private_file(
     # connections of this process have on it. Where that is not possible, SQLite makes it.
     with suppress(OSError):
         os.mknod(arguments[0], 0o600)
+
+
+def wait_for_turn(connection: Connection, name: str) -> None:
+    """Let no other transaction that asks for the same name go on before this one has ended.
+
+    On SQLite a transaction that writes is alone in any case.
+    """
+    if connection.dialect.name == "postgresql":
+        digest = hashlib.sha256(f"usher {name}".encode()).digest()
+        key = int.from_bytes(digest[:8], "big", signed=True)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

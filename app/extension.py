@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 from flask import Flask
-from flask_login import LoginManager
 
 from flask_usher.providers.base import Identity, RequestProvider, Resources
 
@@ -27,7 +26,7 @@ from .state import EXTENSION, State
 from .user_ids import derivation
 from .views import blueprint
 from .views.guard import Guard
-from .views.session import user_of_request
+from .views.session import VisitorManager
 
 STDOUT, STDERR = 1, 2
 Identify = Callable[[], Identity | None]
@@ -80,14 +79,7 @@ class Usher:
             app.register_blueprint(sandbox_blueprint, url_prefix=prefix + "/sandbox")
         Guard(state).install(app)
         if not has_login_manager:
-            _login_manager().init_app(app)
-
-
-def _login_manager() -> LoginManager:
-    manager = LoginManager()
-    manager.request_loader(user_of_request)
-    manager.login_view = "usher.sign_in_page"
-    return manager
+            VisitorManager().init_app(app)
 
 
 def build(

@@ -15,8 +15,11 @@ VISITOR_FIELDS = frozenset(
 )
 CLAIMS = frozenset({"iss", "exp", "iat", "jti", USER_ID, VISITOR_DATA})
 # What a missing value turns into when somebody's code makes a string of it.
-NO_VALUES = frozenset({"null", "undefined", "none", "nan"})
-BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+NO_VALUES = frozenset(
+    {"null", "undefined", "none", "nil", "nan", "true", "false", "[object object]"}
+)
+# Control, format (direction, zero width), surrogate, unassigned, line and paragraph breaks.
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
 
 LONGEST_USER_ID = 255
 LARGEST_TOKEN_BYTES = 4096
@@ -177,8 +180,8 @@ def user_id(it: Opened) -> Finding:
         return False, f"{_shown(value)} identifies nobody"
     if units > LONGEST_USER_ID:
         return False, f"{len(value)} code points, {units} UTF-16 units"
-    if BIDI.search(value) or any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
-        return False, "holds control or direction characters"
+    if any(unicodedata.category(character) in UNSEEN for character in value):
+        return False, "holds characters that nobody sees"
     return True, f"{len(value)} code points"
 
 

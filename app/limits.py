@@ -61,7 +61,8 @@ class Limits:
         def limit(name: str, rate: str) -> Limit:
             return Limit(name, rate, settings.workers, clock)
 
-        self.tokens_per_person = limit("tokens", settings.tokens_per_person)
+        # Whole in each worker: it holds off floods, and one busy visitor may be on one worker.
+        self.tokens_per_person = Limit("tokens", settings.tokens_per_person, 1, clock)
         self.sign_ins = limit("sign-ins", settings.sign_ins)
         self.failures_per_account = limit("account", settings.sign_in_failures_per_account)
         self.failures_per_address = limit("address", settings.sign_in_failures_per_address)

@@ -10,6 +10,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .setting_types import Network
 
+FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -29,12 +32,23 @@ class TrustedProxies:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Handle one request."""
-        app = self._proxied if self._is_trusted(environ) else self._direct
-        return app(environ, start_response)
+        peer = _address(environ.get("REMOTE_ADDR", ""))
+        if peer is None or not any(peer in network for network in self._trusted):
+            return self._direct(environ, start_response)
+        visitor = _address(environ.pop(FORWARDED_FOR, "").rpartition(",")[2].strip())
+        if visitor is not None:
+            environ[FORWARDED_FOR] = str(visitor)
+        return self._proxied(environ, start_response)
 
-    def _is_trusted(self, environ: WSGIEnvironment) -> bool:
-        try:
-            peer = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
-        except ValueError:
-            return False
-        return any(peer in network for network in self._trusted)
+
+def _address(text: str) -> Address | None:
+    """Return the address that stands here, as IPv4 if it is one.
+
+    `ProxyFix` would take whatever stands last in the list, and a quotation mark that the
+    client sends makes one entry of it and of the address that the proxy adds.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from .database import Database
+from .database import Database, wait_for_turn
 
 HEAD = "0002"
 """The newest migration, the one that this code is written for."""
 VERSION_TABLE = "usher_alembic_version"
 """Named so that the host application's own Alembic is not disturbed."""
 
-LOCK_KEY = int.from_bytes(b"usher", "big")
 LOCK_TIMEOUT_SECONDS = 60
 
 _version = sa.table(VERSION_TABLE, sa.column("version_num", sa.String))
@@ -46,7 +45,8 @@ def upgrade(database: Database) -> None:
     folder = str(Path(__file__).parent / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))
     with database.writing() as connection:
-        _wait_for_turn(connection)
+        _be_patient(connection)
+        wait_for_turn(connection, "schema")
         if _is_enough(_revision(connection)):
             return
         config.attributes["connection"] = connection
@@ -63,9 +63,7 @@ def _is_enough(applied: str | None) -> bool:
     return applied is not None and applied >= HEAD
 
 
-def _wait_for_turn(connection: sa.Connection) -> None:
-    # On SQLite the transaction has begun with the write lock.
+def _be_patient(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
         connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_KEY)))

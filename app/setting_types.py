@@ -174,6 +174,8 @@ def _database_url(value: object, info: ValidationInfo) -> str:
     if url.drivername == "sqlite":
         if not url.database or url.database == ":memory:":
             raise fault("sqlite:///FILE: a database in memory is another one in each worker")
+        if url != sa.URL.create("sqlite", database=url.database) or "\0" in url.database:
+            raise hidden_fault("sqlite:///FILE, with nothing else")
         url = url.set(database=str(_folder(info).absolute() / url.database))
     return url.render_as_string(hide_password=False)
 

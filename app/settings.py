@@ -198,9 +198,9 @@ class LimitSettings(Table):
     refused_credentials_per_address: Rate = "100 per 60 seconds"
     """Refused access tokens and logout tokens from one address."""
     tokens_per_person: Rate = "100 per 60 seconds"
-    """Tokens for one person."""
+    """Tokens for one person, in each worker."""
     workers: Annotated[StrictInt, Field(ge=1, le=1024)] = 1
-    """How many worker processes share the limits; each grants its part."""
+    """How many worker processes share the limits of signing in; each grants its part."""
 
 
 class PolicySettings(Table):

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from flask_usher.providers.base import Completion, Identity, LogoutNotice, SignInFailed
 
 from . import logouts
-from .database import Database
+from .database import Database, wait_for_turn
 from .errors import Code, Rejected, StoreUnavailable
 from .keys import Secret
 from .replays import first_use
@@ -118,6 +118,7 @@ class SignIns:
         with self._database.writing() as connection:
             if begun_at is not None and logouts.has_ended(connection, completion, begun_at):
                 raise SignInFailed("ended-meanwhile")
+            wait_for_turn(connection, f"sign-ins of {identity.provider}:{identity.subject}")
             self._purge(connection, now)
             if replacing is not None:
                 connection.execute(table.delete().where(table.c.id == self._id(replacing)))
@@ -236,6 +237,7 @@ class SignIns:
             sa.select(table.c.id)
             .where(table.c.expires_at < now - 24 * 3600)
             .limit(PURGED_AT_ONCE)
+            # Another transaction may be at these; PostgreSQL would make us wait for it.
             .with_for_update(skip_locked=True)
         )
         connection.execute(table.delete().where(table.c.id.in_(lapsed)))

@@ -16,13 +16,14 @@ from flask_usher.database import Database
 from flask_usher.providers.accounts import Account, NewAccount, table
 from flask_usher.providers.base import Completion, SignInFailed
 from flask_usher.providers.local import LocalProvider
-from flask_usher.providers.passwords import prepare
+from flask_usher.providers.passwords import Passwords, prepare
 from flask_usher.sign_ins import Absence, SignIn
 from flask_usher.state import State
 
 __all__ = ["command_line", "provider", "state"]
 
 PASSWORD = "tulip-vase-9"
+PASSWORD_HASH = Passwords().hash(prepare(PASSWORD))
 OTHER_PASSWORD = "another-kettle-4"
 FORM = {"username": "jane", "password": PASSWORD}
 
@@ -32,7 +33,7 @@ def jane(provider: LocalProvider) -> Account:
     return provider.accounts.add(
         NewAccount(
             name="jane",
-            password_hash=provider.passwords.hash(prepare(PASSWORD)),
+            password_hash=PASSWORD_HASH,
             claims={"given_name": "Jane", "email_verified": True},
             groups=("vip", "staff"),
         )

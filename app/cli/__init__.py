@@ -23,7 +23,13 @@ from .users import users
     help="The settings' file; else the one that USHER_SETTINGS names, else usher.toml.",
 )
 def main(settings: Path | None) -> None:
-    """Run and look after Usher, which decides who may use the authenticated chat."""
+    """Run and look after Usher, which decides who may use the authenticated chat.
+
+    \b
+    To see it at work on this machine:  usher demo
+    To set it up:                       usher keys --help
+    To find what is wrong:              usher check
+    """
 
 
 for command in (check, db, demo, inspect, keys, sign_ins, users):

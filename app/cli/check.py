@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
+from ..database import Database
 from ..schema import is_current
 from ..settings import Settings
 from .context import Failure, open_state, store_failures
@@ -12,18 +15,30 @@ from .context import Failure, open_state, store_failures
 @click.command()
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Check the settings, the keys, the database and the audit log; change nothing.
+    """Tell whether the service would start and could issue tokens.
 
-    Exits with 0 when the service would start and could issue tokens, else with 1.
+    Checks the settings, the keys, the database and the audit log, and changes nothing. Lists
+    every fault, with what was found and what is expected. Exits with 0 when all is well, else
+    with 1.
+
+    \b
+    Example:
+      usher --settings /etc/usher/usher.toml check
     """
     state = open_state(context)
     for line in _summary(state.settings):
         click.echo(line)
     with store_failures():
         state.audit.check()
-        if not is_current(state.database):
+        if not _is_there(state.database) or not is_current(state.database):
             raise Failure("the database's tables are missing or old. Run: usher db upgrade")
     click.echo("All is well.")
+
+
+def _is_there(database: Database) -> bool:
+    # To connect would make the file, which might then belong to the wrong user.
+    file = database.url.database or ""
+    return database.url.get_backend_name() != "sqlite" or os.path.exists(file)
 
 
 def _summary(settings: Settings) -> list[str]:

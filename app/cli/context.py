@@ -37,9 +37,11 @@ def open_state(context: click.Context) -> State:
     """Return the wired parts."""
     settings = load_settings(context)
     try:
-        return build(settings, identify=_nobody, console=STDERR)
+        state = build(settings, identify=_nobody, console=STDERR)
     except SettingsError as error:
         raise Failure(faults_text(error)) from error
+    context.call_on_close(state.database.close)
+    return state
 
 
 def faults_text(error: SettingsError) -> str:
@@ -66,7 +68,14 @@ def store_failures() -> Iterator[None]:
     try:
         yield
     except UsherError as error:
-        raise Failure(f"{PROBLEMS[error.code].title} ({error.code}). Is it running?") from error
+        raise Failure(f"{PROBLEMS[error.code].title} ({error.code}){_cause(error)}") from error
+
+
+def _cause(error: UsherError) -> str:
+    # SQLAlchemy's own message has the statement in it; `orig` is the driver's error.
+    cause = getattr(error.__cause__, "orig", None) or error.__cause__
+    lines = str(cause).splitlines() if cause else []
+    return f": {lines[0]}" if lines else ""
 
 
 def _nobody() -> None:

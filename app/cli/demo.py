@@ -7,12 +7,14 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from flask_usher.providers.accounts import Account, Accounts, NewAccount
-from flask_usher.providers.passwords import Passwords, prepare
+from flask_usher.providers.accounts import NewAccount
+from flask_usher.providers.local import LocalProvider
+from flask_usher.providers.passwords import UnusablePassword, prepare
 
 from .. import configuration, keys
 from ..errors import SettingsError
@@ -40,13 +42,23 @@ default_next = "/usher/sandbox/"
 [sandbox]
 recipient_key = "sandbox-recipient-key.pem"
 """
-JANE = {"given_name": "Jane", "family_name": "Doe", "email": "jane@shop.example"}
-SAM = {"given_name": "Sam", "family_name": "Roe", "email": "sam@shop.example"}
+PEOPLE = {
+    "jane": {"given_name": "Jane", "family_name": "Doe", "email": "jane@shop.example"},
+    "sam": {"given_name": "Sam", "family_name": "Roe", "email": "sam@shop.example"},
+}
+DISABLED = "sam"
+STOP_SECONDS = 5
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    help="A port that is free.",
+)
 @click.option(
     "--var",
     type=click.Path(path_type=Path, file_okay=False),
@@ -54,16 +66,26 @@ SAM = {"given_name": "Sam", "family_name": "Roe", "email": "sam@shop.example"}
     show_default=True,
     help="The folder for keys, settings and the database.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many processes serve.",
+)
 def demo(host: str, port: int, var: Path, workers: int) -> None:
     """Serve a demo shop whose chat knows who is signed in.
 
     Makes what is missing in the folder VAR: keys, settings, the database and two accounts.
     The password of `jane` is USHER_DEMO_PASSWORD, or a new one that is kept in
     VAR/demo-password. Press Ctrl-C to stop.
+
+    \b
+    Example:
+      usher demo --port 8010
     """
     origin = _origin(host, port)
-    _prepare(var)
+    password = _prepare(var)
     environment = {
         "USHER_SETTINGS": str(var.absolute() / "usher.toml"),
         "USHER__PUBLIC_URL": origin,
@@ -76,8 +98,8 @@ def demo(host: str, port: int, var: Path, workers: int) -> None:
     with store_failures():
         upgrade(state.database)
         provider = local_provider(state)
-        password = _set_up_jane(provider.accounts, provider.passwords, var)
-        _add_missing(provider.accounts, provider.passwords, "sam", password, SAM, active=False)
+        for name, claims in PEOPLE.items():
+            _set_up(provider, name, password, claims)
     state.database.close()
     click.echo(_banner(origin + state.settings.url_prefix + "/sandbox/", var, password))
     sys.stdout.flush()
@@ -104,7 +126,8 @@ def _origin(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _prepare(var: Path) -> None:
+def _prepare(var: Path) -> str:
+    """Make what is missing in the folder, and return the password."""
     try:
         var.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("signing-key.pem", "sandbox-recipient-key.pem"):
@@ -114,46 +137,35 @@ def _prepare(var: Path) -> None:
             keys.generate_secret(var / "secret-key")
         if not (var / "usher.toml").exists():
             (var / "usher.toml").write_text(SETTINGS)
+        return _password(var / "demo-password")
     except OSError as error:
-        raise Failure(f"{var} can't be written: {error.strerror}") from error
+        raise Failure(f"{error.filename or var}: {error.strerror}") from error
 
 
-def _set_up_jane(accounts: Accounts, passwords: Passwords, var: Path) -> str:
-    file = var / "demo-password"
-    chosen = os.environ.get("USHER_DEMO_PASSWORD")
-    password = chosen or (file.read_text().strip() if file.exists() else None)
-    if password is None:
-        password = secrets.token_urlsafe(9)
-        keys.write_private_file(file, password.encode() + b"\n")
-    jane = _add_missing(accounts, passwords, "jane", password, JANE, active=True)
-    credentials = accounts.credentials("jane")
-    if credentials is None or not passwords.verify(
-        prepare(password), credentials.password_hash
-    ):
-        accounts.set_password(jane.id, passwords.hash(prepare(password)))
+def _password(file: Path) -> str:
+    password, source = os.environ.get("USHER_DEMO_PASSWORD"), "USHER_DEMO_PASSWORD"
+    if not password:
+        if not file.exists():
+            keys.write_private_file(file, f"{secrets.token_urlsafe(9)}\n".encode())
+        password, source = file.read_text(errors="replace").strip(), str(file)
+    try:
+        prepare(password)
+    except UnusablePassword as error:
+        raise Failure(f"the password in {source} can't be used: {error}") from error
     return password
 
 
-def _add_missing(
-    accounts: Accounts,
-    passwords: Passwords,
-    name: str,
-    password: str,
-    claims: dict[str, str],
-    *,
-    active: bool,
-) -> Account:
-    there = accounts.by_name(name)
-    if there is not None:
-        return there
-    return accounts.add(
-        NewAccount(
-            name=name,
-            password_hash=passwords.hash(prepare(password)),
-            claims=claims,
-            active=active,
-        )
-    )
+def _set_up(
+    provider: LocalProvider, name: str, password: str, claims: Mapping[str, str]
+) -> None:
+    accounts, passwords, prepared = provider.accounts, provider.passwords, prepare(password)
+    there = accounts.credentials(name)
+    if there is None:
+        hashed = passwords.hash(prepared)
+        active = name != DISABLED
+        accounts.add(NewAccount(name=name, password_hash=hashed, claims=claims, active=active))
+    elif not passwords.verify(prepared, there.password_hash):
+        accounts.set_password(there.account.id, passwords.hash(prepared))
 
 
 def _banner(address: str, var: Path, password: str) -> str:
@@ -179,6 +191,8 @@ def _server(host: str, port: int, workers: int) -> list[str]:
         f"--port={port}",
         f"--workers={workers}",
         "--blocking-threads=4",
+        # A worker that is told to stop while it starts does not hear it.
+        f"--workers-kill-timeout={STOP_SECONDS}",
         "--no-ws",
         "--log-level=warning",
         "flask_usher:create_app",

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from .. import keys
 from ..inspection import Inspection, inspect_token
 from .context import Failure
 
+LONGEST_INPUT = 1024 * 1024
 VERDICTS = {True: ("ok", "green"), False: ("FAILED", "red"), None: ("not judged", "yellow")}
 
 
@@ -41,19 +41,20 @@ def inspect(
     issuer: str | None,
     as_json: bool,
 ) -> None:
-    """Show the headers and sizes of TOKEN ("-" reads it from stdin) and check it.
+    """Open a token and judge it by iAdvize's rules.
 
-    With the recipient's private key it also shows the claims, the time left, and judges every
-    rule. Exits with 0 when no rule failed, else with 1.
+    Shows the headers and sizes of TOKEN ("-" reads it from the standard input). With the
+    recipient's private key it also shows the claims and the time left, and judges every rule;
+    with the brand's key it verifies the signature. Exits with 0 when no rule failed, else
+    with 1.
 
     \b
     Example, with the keys that `make run` made:
       usher inspect - --recipient-key var/sandbox-recipient-key.pem \\
         --signing-key var/signing-key.pem < token.txt
     """
-    text = sys.stdin.read() if token == "-" else token  # noqa: S105
     inspection = inspect_token(
-        text.strip(),
+        _read() if token == "-" else token.strip(),  # noqa: S105
         recipient_key=_private(recipient_key),
         signing_key=_public(signing_key),
         issuer=issuer,
@@ -62,6 +63,11 @@ def inspect(
     click.echo(_json(inspection) if as_json else _text(inspection))
     if inspection.failed:
         raise click.exceptions.Exit(1)
+
+
+def _read() -> str:
+    content = sys.stdin.buffer.read(LONGEST_INPUT)
+    return content.decode("utf-8", "replace").strip()
 
 
 def _private(path: Path | None) -> RSAPrivateKey | None:
@@ -74,18 +80,15 @@ def _private(path: Path | None) -> RSAPrivateKey | None:
 
 
 def _public(path: Path | None) -> RSAPublicKey | None:
-    if path is None:
-        return None
     try:
-        key = load_pem_public_key(path.read_bytes())
+        if path is None or b"PRIVATE KEY" in path.read_bytes():
+            private = _private(path)
+            return private.public_key() if private else None
+        return keys.load_public_key(path).public_key
     except OSError as error:
-        raise Failure(f"{path} can't be read: {error.strerror}") from error
-    except ValueError:
-        private = _private(path)
-        return private.public_key() if private else None
-    if not isinstance(key, RSAPublicKey):
-        raise Failure(f"{path} is not an RSA key")
-    return key
+        raise Failure(f"{path}: {error.strerror}") from error
+    except keys.KeyFault as error:
+        raise Failure(f"{path}: {error.problem}") from error
 
 
 def _text(inspection: Inspection) -> str:
@@ -96,7 +99,8 @@ def _text(inspection: Inspection) -> str:
         f"inner header  {_compact(inspection.inner_header)}",
     ]
     if inspection.claims is not None:
-        parts += ["claims", json.dumps(dict(inspection.claims), indent=2, ensure_ascii=False)]
+        claims = json.dumps(dict(inspection.claims), indent=2, ensure_ascii=False)
+        parts += ["claims", _printable(claims)]
     if inspection.seconds_left is not None:
         parts.append(f"time left     {inspection.seconds_left:.0f} s")
     parts.append("checks")
@@ -104,6 +108,14 @@ def _text(inspection: Inspection) -> str:
         word, colour = VERDICTS[check.passed]
         parts.append(f"  {click.style(f'{word:10}', fg=colour)} {check.name:22} {check.detail}")
     return "\n".join(parts)
+
+
+def _printable(text: str) -> str:
+    # What a token holds must not steer the terminal.
+    return "".join(
+        character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
+        for character in text
+    )
 
 
 def _compact(header: Mapping[str, Any] | None) -> str:

@@ -42,7 +42,15 @@ def keys() -> None:
     help="More bits make every token slower to sign.",
 )
 def generate(out: Path, bits: str) -> None:
-    """Make the RSA key that signs tokens, readable by its owner only."""
+    """Make the RSA key that signs tokens.
+
+    The file can be read by its owner only. Keep a copy in a safe place: iAdvize knows this key
+    and no other.
+
+    \b
+    Example:
+      usher keys generate --out /etc/usher/signing-key.pem
+    """
     key = _written(out, lambda: rsa.generate(out, int(bits)))
     click.echo(f"Wrote {out}: an RSA key of {bits} bits, mode 0600.")
     click.echo(f"Fingerprint of its public key: {key.fingerprint}")
@@ -58,7 +66,15 @@ def generate(out: Path, bits: str) -> None:
     help="The file to write; it must not exist yet.",
 )
 def secret(out: Path) -> None:
-    """Make a file of random bytes, for secret_key or token.pairwise_key."""
+    """Make a secret of random bytes.
+
+    The settings secret_key and token.pairwise_key name such files. Replacing secret_key signs
+    everybody out; token.pairwise_key may never be replaced, as it changes every userId.
+
+    \b
+    Example:
+      usher keys secret --out secret-key
+    """
     _written(out, lambda: rsa.generate_secret(out))
     click.echo(f"Wrote {out}: 64 random bytes, mode 0600.")
 
@@ -71,7 +87,14 @@ def secret(out: Path) -> None:
 )
 @click.pass_context
 def public(context: click.Context, key: Path | None) -> None:
-    """Print the public key to send to iAdvize, and on stderr its fingerprint."""
+    """Print the public key that iAdvize needs.
+
+    The key goes to the standard output, its fingerprint to the standard error.
+
+    \b
+    Example:
+      usher keys public --key signing-key.pem > for-iadvize.pem
+    """
     try:
         pair = rsa.load_private_key(key) if key else load_settings(context).token.signing_key
     except rsa.KeyFault as error:

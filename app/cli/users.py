@@ -110,7 +110,9 @@ def enable(context: click.Context, name: str) -> None:
 @click.argument("name", type=AccountName())
 @click.pass_context
 def passwd(context: click.Context, name: str) -> None:
-    """Set a new password; whoever is signed in with the old one no longer is.
+    """Set a new password.
+
+    Whoever is signed in with the old one no longer is.
 
     The password is asked for. A program gives it as one line on the standard input.
 

@@ -29,7 +29,9 @@ SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 )
 @click.pass_context
 def import_accounts(context: click.Context, file: BinaryIO, format_name: str | None) -> None:
-    """Make accounts from a file in UTF-8: CSV with a header, or a JSON object a line.
+    """Make accounts from a file.
+
+    It is in UTF-8, either CSV with a header or a JSON object a line.
 
     Needs username and either password or password_hash (argon2id). May have active, groups
     (in CSV separated by semicolons), OpenID Connect's claims such as given_name, email or

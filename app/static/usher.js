@@ -31,6 +31,8 @@ const CODE = /^[a-z][a-z0-9-]{0,63}$/;
 let ongoing = null;
 /** Aborted when the visitor signs out: what began before may not activate after. */
 let visit = new AbortController();
+/** The sign-out that is under way: an activation after it must not outrun it. */
+let leaving = Promise.resolve();
 
 /** Why there is no token; the fields are those of an `Outcome`. */
 class NoToken extends Error {
@@ -70,17 +72,19 @@ export async function signOut(options = {}) {
   visit.abort();
   visit = new AbortController();
   ongoing = null;
-  const results = await Promise.allSettled([
-    post('sign-out', options, visit.signal).then(({ response: { ok, status } }) => {
+  leaving = Promise.allSettled([
+    post('sign-out', options, new AbortController().signal).then(({ response: { ok, status } }) => {
       if (!ok) throw new Error(`Usher answered ${status} to the sign-out`);
     }),
     endVisit(),
   ]);
-  const errors = results.filter((it) => it.status === 'rejected').map((it) => it.reason);
+  const failed = (await leaving).filter(({ status }) => status === 'rejected');
+  const errors = failed.map(({ reason }) => reason);
   if (errors.length) throw new AggregateError(errors, 'Usher: signing out failed in part');
 }
 
 async function begin(options, signal) {
+  await leaving;
   let first;
   try {
     first = await requestToken(options, signal);

@@ -1,4 +1,4 @@
-"""The blueprint that holds every route, the static files and the pages."""
+"""The blueprint that holds every route and the static files."""
 
 from __future__ import annotations
 
@@ -9,5 +9,4 @@ blueprint = Blueprint(
     "flask_usher",
     static_folder="static",
     static_url_path="/static",
-    template_folder="templates",
 )

@@ -91,7 +91,8 @@ class Guard:
             return self._refuse(request, code)
         if request.method == "OPTIONS":
             return _nothing()
-        request.max_content_length = BODY_LIMIT_BYTES
+        # A body in pieces is cut off here, and must still be seen to be too large.
+        request.max_content_length = BODY_LIMIT_BYTES + 1
         request.max_form_memory_size = BODY_LIMIT_BYTES
         return None
 
@@ -112,17 +113,16 @@ class Guard:
             headers.extend(FOR_PREFLIGHTS if request.method == "OPTIONS" else FOR_ORIGINS)
 
     def _fault(self, request: Request) -> Code | None:
+        if not request.path.startswith(self._health):
+            if request.host not in self._hosts:
+                return Code.HOST_NOT_ALLOWED
+            if self._secure and request.scheme != "https":
+                return Code.HTTPS_REQUIRED
         failed = request.routing_exception
         if isinstance(failed, MethodNotAllowed):
             return None if request.method == "OPTIONS" else Code.METHOD_NOT_ALLOWED
         if failed is not None:
             return Code.NOT_FOUND
-        if request.path.startswith(self._health):
-            return None
-        if request.host not in self._hosts:
-            return Code.HOST_NOT_ALLOWED
-        if self._secure and request.scheme != "https":
-            return Code.HTTPS_REQUIRED
         if request.method == "POST" and self._is_foreign(request):
             return Code.CROSS_ORIGIN
         if (request.content_length or 0) > BODY_LIMIT_BYTES:
@@ -139,8 +139,8 @@ class Guard:
         self._audit.write(self._events.get(request.path, "request"), code, current_visit())
         response = problem_response(Refuse(code))
         failed = request.routing_exception
-        if isinstance(failed, MethodNotAllowed) and failed.valid_methods:
-            response.headers["Allow"] = ", ".join(sorted(failed.valid_methods))
+        if code is Code.METHOD_NOT_ALLOWED and isinstance(failed, MethodNotAllowed):
+            response.headers["Allow"] = ", ".join(sorted(failed.valid_methods or ()))
         return response
 
 

@@ -7,6 +7,7 @@ slashes and encoded forms of them in ways that a URL parser on this side does no
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 LONGEST = 2048
 _SEGMENT = r"(?!\.{1,2}(?:/|\?|#|$))(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+"
@@ -26,8 +27,11 @@ def next_page(target: str | None, *, default: str, prefix: str) -> str:
     path = re.split(r"[?#]", target, maxsplit=1)[0]
     if _ENCODED_TRICK.search(path):
         return default
-    lowered = path.lower()
-    own = lowered == prefix.lower() or lowered.startswith(prefix.lower() + "/")
-    if own and not lowered.startswith(f"{prefix}/sandbox/".lower()):
+    try:
+        decoded = unquote(path, errors="strict").lower()
+    except UnicodeDecodeError:
+        return default
+    own = f"{decoded}/".startswith(f"{prefix}/".lower())
+    if own and not decoded.startswith(f"{prefix}/sandbox/".lower()):
         return default
     return target

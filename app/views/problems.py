@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, url_for
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from .. import refusals
 from ..errors import PROBLEMS, Code
 from ..policy import Refuse
 from ..state import current_state
+from .pages import render
 from .visits import current_visit
 
 BEARER_ERRORS = {
@@ -58,13 +59,12 @@ def problem_page(refusal: Refuse, target: str | None = None) -> Response:
     if problem.sign_in_helps:
         href = url_for("usher.sign_in_page", next=target)
         link = {"href": href, "text": "Go to the sign-in page"}
-    page = render_template(
+    page = render(
         "usher/problem.html",
         title=problem.title,
         detail=problem.detail,
         support_id=current_visit().support_id,
         link=link,
-        stylesheet=url_for("usher.static", filename="usher.css"),
     )
     return with_headers(Response(page, problem.status), refusal)
 

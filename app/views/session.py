@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
-from flask import Request, Response
-from flask_login import UserMixin
+from flask import Flask, Response, redirect, request, url_for
+from flask_login import LoginManager, UserMixin, current_user
+from werkzeug.urls import iri_to_uri
+from werkzeug.wrappers import Response as BaseResponse
 
 from flask_usher.providers.base import CredentialsRefused, Identity
 
@@ -30,6 +32,29 @@ class Visitor(UserMixin):  # type: ignore[misc]
         return self.sign_in.id
 
 
+class VisitorManager(LoginManager):  # type: ignore[misc]
+    """Flask-Login's manager, with our sign-ins in the place of its own.
+
+    Its own look at the host app's session, write to it and vary the answer with it, even
+    where a page asks nobody who they are.
+    """
+
+    def init_app(self, app: Flask, add_context_processor: bool = True) -> None:
+        """Put the manager on an app; in templates `current_user` is loaded when it is used."""
+        app.login_manager = self  # type: ignore[attr-defined]
+        if add_context_processor:
+            app.context_processor(lambda: {"current_user": current_user})
+
+    def unauthorized(self) -> BaseResponse:
+        """Send the visitor to the sign-in page, and from there back to this one."""
+        page = request.full_path if request.query_string else request.path
+        target = iri_to_uri(request.script_root + page)
+        return redirect(url_for("usher.sign_in_page", next=target))
+
+    def _load_user(self) -> None:
+        self._update_request_context_with_user(user_of_request())
+
+
 def load_visitor() -> Visitor | None:
     """Return whoever is signed in. Raises what `Admission.recognise` does."""
     state = current_state()
@@ -39,10 +64,10 @@ def load_visitor() -> Visitor | None:
     return Visitor(sign_in, identity)
 
 
-def user_of_request(_request: Request) -> Visitor | None:
-    """Return whoever is signed in, for Flask-Login's `request_loader`.
+def user_of_request() -> Visitor | None:
+    """Return whoever is signed in, for the app's own pages.
 
-    On the app's own pages, credentials that we refuse may be meant for somebody else.
+    There, credentials that we refuse may be meant for somebody else.
     """
     try:
         return load_visitor()

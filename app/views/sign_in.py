@@ -94,7 +94,8 @@ def sign_out() -> Response:
 def wanted_page(state: State, given: str | None) -> str:
     """Return the page to go to afterwards, if it is a safe one, else the default."""
     settings = state.settings
-    return next_page(given, default=settings.sign_ins.default_next, prefix=settings.url_prefix)
+    prefix = request.script_root + settings.url_prefix
+    return next_page(given, default=settings.sign_ins.default_next, prefix=prefix)
 
 
 def see_other(target: str) -> Response:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from flask import Response, render_template, request, url_for
+from flask import Response, request, url_for
 from itsdangerous import BadData, URLSafeSerializer
 
 from flask_usher.providers.base import RedirectProvider
@@ -19,6 +19,7 @@ from ..settings import Settings
 from ..sign_ins import CLOCK_TOLERANCE_SECONDS
 from ..state import State
 from .cookies import cookie_name, set_cookie
+from .pages import render
 from .problems import with_headers
 
 FORM_SECONDS = 12 * 3600
@@ -39,7 +40,7 @@ def sign_in_form(
     """Return the page, with whatever ways of signing in there are."""
     settings = state.settings
     nonce = secrets.token_urlsafe(16)
-    page = render_template(
+    page = render(
         "usher/sign_in.html",
         action=url_for("usher.sign_in") if state.authentication.form else None,
         ways=ways_elsewhere(state, target),
@@ -49,7 +50,6 @@ def sign_in_form(
         username=username,
         error=_sentence(refusal),
         site=settings.public_host,
-        stylesheet=url_for("usher.static", filename="usher.css"),
     )
     response = Response(page, 200 if refusal is None else PROBLEMS[refusal.code].status)
     set_cookie(response, settings, form_cookie(settings), nonce)

@@ -13,7 +13,7 @@ from ..policy import Refuse
 from ..state import current_state
 from .blueprint import blueprint
 from .problems import problem_response, refusal_of
-from .visits import current_credentials, current_request, current_visit
+from .visits import BODY_LIMIT_BYTES, current_credentials, current_request, current_visit
 
 CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/ -]{0,63}")
 # The request says nothing in its body, and this is all that may stand for nothing in JSON.
@@ -55,5 +55,7 @@ def _check_request(request: Request) -> None:
         body = request.get_data(cache=False)
     except HTTPException as error:
         raise Rejected(refusal_of(error).code) from error
+    if len(body) > BODY_LIMIT_BYTES:
+        raise Rejected(Code.CONTENT_TOO_LARGE)
     if not EMPTY_OBJECT.fullmatch(body):
         raise Rejected(Code.MALFORMED_REQUEST)

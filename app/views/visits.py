@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, cast
 
-from flask import Request, g, request
+from flask import Request, request
 
 from ..admission import Credentials
 from ..audit import Visit
@@ -13,6 +13,7 @@ from ..settings import Settings
 from .cookies import cookie_name
 
 IDENTIFYING_HEADERS = ("authorization",)
+VISIT = "flask_usher.visit"
 BODY_LIMIT_BYTES = 16 * 1024
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -24,13 +25,15 @@ def current_request() -> Request:
 
 def current_visit() -> Visit:
     """Return where the current request came from, with one support id for all of it."""
-    if "usher_visit" not in g:
-        g.usher_visit = Visit(
+    request = current_request()
+    # Not in Flask's `g`, which outlives a request that is made inside an app context.
+    visit: Visit | None = request.environ.get(VISIT)
+    if visit is None:
+        visit = request.environ[VISIT] = Visit(
             support_id=_support_id(),
             address=request.remote_addr or "",
             site=request.headers.get("Origin"),
         )
-    visit: Visit = g.usher_visit
     return visit
 
 

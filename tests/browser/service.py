@@ -54,7 +54,7 @@ class Service:
 
     def set_active(self, name: str, active: bool) -> None:
         """Enable or disable an account, through the sandbox."""
-        body = {"name": name, "active": active}
+        body: dict[str, str | bool] = {"name": name, "active": active}
         answer = requests.post(f"{self.origin}/usher/sandbox/accounts", json=body, timeout=10)
         answer.raise_for_status()
 

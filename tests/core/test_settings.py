@@ -12,7 +12,8 @@ from support.installations import SECRET, Installation, faults_of
 from support.keys import private_der, private_pem, public_pem, rsa_key, spki
 from support.secrecy import assert_holds_nothing_of
 
-from flask_usher import configuration
+from flask_usher import configuration, schema
+from flask_usher.database import Database
 from flask_usher.errors import SettingsError
 from flask_usher.settings import MUTABLE_CLAIMS, VISITOR_DATA_FIELDS, Settings
 
@@ -545,6 +546,36 @@ def test_no_message_holds_the_database_password(
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
 def test_a_database_in_memory_is_refused(installation: Installation, url: str) -> None:
     assert list(installation.faults(database={"url": url})) == ["database.url"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///usher.db?mode=memory&uri=true",
+        "sqlite:///file::memory:?uri=true",
+        "sqlite:///usher.db?timeout=5",
+        "sqlite://host/usher.db",
+        "sqlite://user:hunter2@/usher.db",
+        "sqlite:///a\0b",
+    ],
+)
+def test_a_database_file_has_no_options(installation: Installation, url: str) -> None:
+    faults = installation.faults(database={"url": url})
+    assert list(faults) == ["database.url"]
+    assert "hunter2" not in str(faults["database.url"])
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "ü", "a b", "a#b", "a'b", "a;b"])
+def test_a_database_file_may_lie_in_any_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    installation = Installation(tmp_path / name)
+    url = configuration.load(
+        installation.toml(database={"url": "sqlite:///u.db"}), {}
+    ).database.url
+    database = Database(url)
+    schema.upgrade(database)
+    database.close()
+    assert (installation.folder / "u.db").exists()
 
 
 def _one_line(pem: bytes) -> str:

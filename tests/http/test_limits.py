@@ -63,6 +63,13 @@ def test_row_13_a_minute_of_the_tags_retries_at_every_page_view(service: Service
     assert set(statuses) == {200}
 
 
+def test_row_13_one_of_several_workers_serves_a_busy_visitor_alone(
+    make_service: MakeService,
+) -> None:
+    jane = make_service(limits={"workers": 4}).signed_in("jane")
+    assert {jane.ask().status_code for _ in range(4 * 20)} == {200}
+
+
 def test_row_22_the_eleventh_failure_for_one_account(service: Service) -> None:
     service.add_account("jane")
     for number in range(10):

@@ -118,6 +118,16 @@ def test_hostile_names_fail_like_any_other(service: Service, jane: Browser, text
     assert jane.cookie() is None
 
 
+@pytest.mark.postgresql
+def test_row_27_hostile_names_fail_on_postgresql_too(postgresql_service: Service) -> None:
+    postgresql_service.add_account("jane")
+    for text in (parameter.values[0] for parameter in HOSTILE):
+        browser = postgresql_service.browser()
+        answer = browser.sign_in(str(text))
+        assert_page_refused(answer, 401, "sign-in-failed")
+        postgresql_service.clock.advance(301)
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_passwords_fail_like_any_other(
     service: Service, jane: Browser, text: str

@@ -96,7 +96,16 @@ def test_who_is_not_there(accounts: Accounts) -> None:
     assert not accounts.delete(nobody)
 
 
-@pytest.mark.parametrize("account_id", ["", "jane", "\0" * 36, "\ud800" * 36, "x" * 10**6])
+@pytest.mark.parametrize(
+    "account_id",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("jane", id="name"),
+        pytest.param("\0" * 36, id="row27-nul"),
+        pytest.param("\ud800" * 36, id="row27-lone-surrogate"),
+        pytest.param("x" * 10**6, id="million-characters"),
+    ],
+)
 def test_ids_that_cannot_be(accounts: Accounts, account_id: str) -> None:
     assert accounts.by_id(account_id) is None
 

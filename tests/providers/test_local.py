@@ -19,6 +19,7 @@ from flask_usher.providers.passwords import Passwords, is_outdated, prepare
 from flask_usher.testing import HOSTILE_TEXTS, Clock, FormProviderContract
 
 PASSWORD = "tulip-vase-9"
+PASSWORD_HASH = Passwords().hash(prepare(PASSWORD))
 FORM = {"username": "jane", "password": PASSWORD}
 CURRENT_PARAMETERS = "$argon2id$v=19$m=19456,t=2,p=1$"
 OLD_HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -39,7 +40,7 @@ def jane(provider: LocalProvider) -> Account:
     return provider.accounts.add(
         NewAccount(
             name="Jane",
-            password_hash=provider.passwords.hash(prepare(PASSWORD)),
+            password_hash=PASSWORD_HASH,
             claims={"email": "jane@shop.example"},
             groups=("staff",),
         )
@@ -292,9 +293,7 @@ def test_an_account_made_anew_under_the_same_name_is_another_person(
 ) -> None:
     identity = provider.sign_in(FORM)
     provider.accounts.delete(jane.id)
-    provider.accounts.add(
-        NewAccount(name="jane", password_hash=provider.passwords.hash(prepare(PASSWORD)))
-    )
+    provider.accounts.add(NewAccount(name="jane", password_hash=PASSWORD_HASH))
     assert provider.current(identity) is None
     assert provider.sign_in(FORM).subject != identity.subject
 

@@ -56,17 +56,21 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{file}"
 
 
+@pytest.fixture
+def postgresql_url(
+    postgresql_server: PostgresqlServer, migrated_postgresql_database: str
+) -> str:
+    """The URL of a PostgreSQL database with empty tables."""
+    # Ten times as fast as a database for each test.
+    postgresql_server.execute(f"TRUNCATE {TABLES}", migrated_postgresql_database)
+    return postgresql_server.url(migrated_postgresql_database)
+
+
 @pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of a database with empty tables, once of each kind."""
-    if request.param == "sqlite":
-        url: str = request.getfixturevalue("sqlite_url")
-        return url
-    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-    name: str = request.getfixturevalue("migrated_postgresql_database")
-    # Ten times as fast as a database for each test.
-    server.execute(f"TRUNCATE {TABLES}", name)
-    return server.url(name)
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
 
 
 @pytest.fixture

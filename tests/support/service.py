@@ -411,6 +411,12 @@ def service(shared_service: Service, log: LogText) -> Iterator[Service]:
     shared_service.secrets.clear()
 
 
+@pytest.fixture
+def postgresql_service(make_service: MakeService, postgresql_url: str) -> Service:
+    """A service with its tables in PostgreSQL."""
+    return make_service(database={"url": postgresql_url})
+
+
 class LogText(logging.Handler):
     """Everything that was logged, as text."""
 

@@ -1,19 +1,16 @@
-/** The demo shop: shows what happens between the page, Usher and the tag, and provokes failures. */
+/** The demo shop: shows what happens between the page, Usher and the tag. */
 
-import { activate, signOut } from '../../static/usher.js';
+import { signOut } from '../../static/usher.js';
+import { lastDisabledAccount, provokeFailures } from './failures.js';
 import { describe, describeOutcome } from './words.js';
 import { showToken } from './token.js';
 
 const HOME = new URL('../', import.meta.url);
-const USHER = new URL('../', HOME);
 const byId = (id) => document.getElementById(id);
 
 let visitor = null;
 let outcome = null;
 let verdict = null;
-let disabledAccount = sessionStorage.getItem('disabled account') ?? 'jane';
-
-// --- What is shown -----------------------------------------------------------------------
 
 document.addEventListener('usher:outcome', ({ detail }) => {
   outcome = detail;
@@ -26,6 +23,16 @@ document.addEventListener('iadvize-sandbox', ({ detail }) => show(detail));
 window.iAdvizeSandbox?.timeline.forEach(show);
 lookWhoIsSignedIn();
 markChosenCondition();
+provokeFailures({ account: () => visitor?.account, signInChanged: lookWhoIsSignedIn });
+
+byId('sign-out').addEventListener('click', async () => {
+  try {
+    await signOut();
+  } finally {
+    outcome = { activated: false, mode: null, code: 'signed-out' };
+    await lookWhoIsSignedIn();
+  }
+});
 
 function show(entry) {
   if (entry.kind === 'verdict') {
@@ -66,7 +73,7 @@ function renderAccount() {
   const disable = document.querySelector('[data-action="disable"]');
   disable.disabled = !signedIn;
   disable.textContent = signedIn ? `Disable ${account}` : 'Disable this account';
-  document.querySelector('[data-action="enable"]').textContent = `Enable ${disabledAccount} again`;
+  document.querySelector('[data-action="enable"]').textContent = `Enable ${lastDisabledAccount()} again`;
 }
 
 function signInStep() {
@@ -81,6 +88,7 @@ function tokenStep() {
   if (!outcome) return asked ? ['ok', 'Granted.'] : ['wait', 'Asking Usher …'];
   if (outcome.mode === 'secured') return ['ok', 'Granted: signed by the shop, encrypted for iAdvize.'];
   if (outcome.code === 'activation-failed') return ['ok', 'Granted, so Usher did its part.'];
+  if (outcome.code === 'signed-out') return ['idle', 'Not asked for since signing out.'];
   const support = outcome.supportId ? ` Support id ${outcome.supportId}.` : '';
   return ['no', `Refused: ${outcome.reason} (${outcome.code}).${support}`];
 }
@@ -135,112 +143,3 @@ function signInAddress() {
   address.searchParams.set('next', location.pathname + location.search);
   return address.href;
 }
-
-// --- What the buttons do -----------------------------------------------------------------
-
-const ANONYMOUS = { authenticationOption: { type: 'ANONYMOUS_AUTHENTICATION' } };
-
-const actions = {
-  async 'wrong-shape'() {
-    await tag.logout();
-    await directly(async () => ({ token: 'in the wrong place' }));
-  },
-  'activate-twice': () => directly(async () => ANONYMOUS),
-  async 'activate-during'() {
-    await tag.logout();
-    let second;
-    const interrupt = ({ detail }) => {
-      if (detail.kind === 'token-function') second ??= directly(async () => ANONYMOUS);
-    };
-    document.addEventListener('iadvize-sandbox', interrupt);
-    const { activated } = await activate();
-    document.removeEventListener('iadvize-sandbox', interrupt);
-    await second;
-    if (!activated) say('There is nobody to activate the chat for: sign in first.');
-  },
-  anonymous: () => directly(async () => ANONYMOUS),
-  async activate() {
-    const { activated, reason } = await activate();
-    say(activated ? 'Activated.' : `Not activated: ${reason}.`);
-  },
-  async 'sign-out-elsewhere'() {
-    await post(new URL('sign-out', USHER), {});
-    await lookWhoIsSignedIn();
-    say('Signed out at Usher. This page finds out when iAdvize next asks for a token.');
-  },
-  async disable() {
-    disabledAccount = visitor.account;
-    sessionStorage.setItem('disabled account', disabledAccount);
-    await changeAccount(false);
-    say(`${disabledAccount} is disabled. This page finds out when iAdvize next asks for a token.`);
-  },
-  async enable() {
-    await changeAccount(true);
-    say(`${disabledAccount} may sign in again.`);
-  },
-  async refresh() {
-    if (tag.state.mode !== 'authenticated') {
-      say('There is no authenticated visit whose session could end.');
-      return;
-    }
-    await tag.refresh();
-    say(tag.state.mode === 'authenticated'
-      ? 'iAdvize asked again, and got a new token.'
-      : 'iAdvize asked again, got no token, and the visit has ended.');
-  },
-};
-
-const tag = {
-  get state() { return window.iAdvizeSandbox.state; },
-  refresh: () => window.iAdvizeSandbox.refresh(),
-  logout: () => withTag((iAdvize) => iAdvize.logout()),
-};
-
-function withTag(use) {
-  return new Promise((resolve, reject) => {
-    window.iAdvizeInterface.push((iAdvize) => use(iAdvize).then(resolve, reject));
-  });
-}
-
-/** Activate without Usher, as a page with a mistake in it would. */
-async function directly(option) {
-  const { authentication } = await withTag((iAdvize) => iAdvize.activate(option));
-  const { status, reason } = authentication;
-  say(`activate() gave ${status}${reason ? `: “${reason}”` : ''}.`);
-}
-
-async function changeAccount(active) {
-  await post(new URL('accounts', HOME), { name: disabledAccount, active });
-  await lookWhoIsSignedIn();
-}
-
-async function post(url, body) {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
-}
-
-function say(text) {
-  byId('said').textContent = text;
-}
-
-document.addEventListener('click', async ({ target }) => {
-  const act = actions[target.dataset.action];
-  if (!act) return;
-  try {
-    await act();
-  } catch (error) {
-    say(`That did not work: ${error.message}.`);
-  }
-});
-
-byId('sign-out').addEventListener('click', async () => {
-  try {
-    await signOut();
-  } finally {
-    await lookWhoIsSignedIn();
-  }
-});

@@ -1,0 +1,118 @@
+"""The addresses for load balancers: whether it lives and is ready, and nothing more."""
+
+from __future__ import annotations
+
+import pytest
+from support.refusals import assert_refused
+from support.service import MakeService, Service
+
+READY = {"status": "ready", "checks": {"database": "ok", "audit": "ok"}}
+
+
+def test_alive(service: Service) -> None:
+    answer = service.browser().get("/usher/health/live")
+    assert (answer.status_code, answer.members) == (200, {"status": "live"})
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.audit_lines == []
+
+
+def test_ready(service: Service) -> None:
+    answer = service.browser().get("/usher/health/ready")
+    assert (answer.status_code, answer.members) == (200, READY)
+    assert answer.audit_lines == []
+
+
+@pytest.mark.parametrize("origin", ["http://10.0.0.1:8000", "http://localhost", "http://x"])
+@pytest.mark.parametrize("path", ["live", "ready"])
+def test_a_load_balancer_asks_by_address_and_without_https(
+    service: Service, origin: str, path: str
+) -> None:
+    answer = service.browser().get(f"/usher/health/{path}", base_url=origin)
+    assert answer.status_code == 200
+
+
+def test_row_186_without_tables(make_service: MakeService) -> None:
+    service = make_service()
+    with service.state.database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE usher_alembic_version")
+    answer = service.browser().get("/usher/health/ready")
+    assert answer.status_code == 503
+    checks = {"database": "schema not current", "audit": "ok"}
+    assert answer.members == {"status": "not ready", "checks": checks}
+    assert service.browser().get("/usher/health/live").status_code == 200
+
+
+def test_row_186_without_a_database(make_service: MakeService) -> None:
+    url = "postgresql+psycopg://usher:hidden-password@127.0.0.1:9/usher"
+    service = make_service(database={"url": url})
+    service.secrets.add("hidden-password")
+    answer = service.browser().get("/usher/health/ready")
+    assert answer.status_code == 503
+    checks = {"database": "unavailable", "audit": "ok"}
+    assert answer.members == {"status": "not ready", "checks": checks}
+    assert service.browser().get("/usher/health/live").status_code == 200
+
+
+def test_row_186_without_an_audit_log(make_service: MakeService) -> None:
+    service = make_service(audit={"file": "/proc/no/such/folder"})
+    answer = service.browser().get("/usher/health/ready")
+    assert answer.status_code == 503
+    checks = {"database": "ok", "audit": "unavailable"}
+    assert answer.members == {"status": "not ready", "checks": checks}
+
+
+@pytest.mark.parametrize("path", ["live", "ready"])
+@pytest.mark.parametrize("query", ["", "?verbose=1", "?debug=1&format=full"])
+def test_row_186_the_words_are_fixed(service: Service, path: str, query: str) -> None:
+    browser = service.signed_in("jane")
+    body = browser.get(f"/usher/health/{path}{query}").text
+    assert body == service.browser().get(f"/usher/health/{path}").text
+    settings = service.state.settings
+    for secret in (
+        settings.database.url,
+        "sqlite",
+        settings.token.signing_key.fingerprint,
+        str(service.folder),
+        "version",
+        "Python",
+        "jane",
+    ):
+        assert secret not in body
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health", "/health/", "/healthz", "/debug"])
+def test_row_186_there_is_no_more_to_ask(service: Service, path: str) -> None:
+    answer = service.browser().get(f"/usher{path}")
+    assert_refused(answer, 404, "not-found", event="request")
+
+
+@pytest.mark.parametrize("path", ["live", "ready"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_row_186_no_way_round_the_guard(service: Service, path: str, method: str) -> None:
+    """Neither the host nor the scheme is looked at here, so nothing else may come of it."""
+    answer = service.signed_in().ask(
+        f"/health/{path}",
+        method=method,
+        base_url="http://evil.test",
+        headers={"X-HTTP-Method-Override": "GET", "X-Original-URL": "/usher/token"},
+    )
+    assert_refused(answer, 405, "method-not-allowed", event="request")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/usher/health/live/../../token", "/usher/health/..%2ftoken", "/usher/health/token"],
+)
+def test_row_186_no_way_from_here_to_a_token(service: Service, path: str) -> None:
+    answer = service.signed_in().ask(
+        "", environ_overrides={"PATH_INFO": path}, base_url="http://evil.test"
+    )
+    assert_refused(answer, 404, "not-found", event="request")
+
+
+def test_row_186_nothing_tells_what_the_service_is_made_of(service: Service) -> None:
+    browser = service.signed_in()
+    for path in ("/token", "/sign-in", "/nowhere", "/health/ready", "/static/usher.js"):
+        answer = browser.get(f"/usher{path}")
+        names = {name.lower() for name, _ in answer.headers}
+        assert not names & {"server", "x-powered-by", "x-aspnet-version", "via"}

@@ -1,0 +1,223 @@
+"""Ways to write another site into a redirect, from a grammar of the tricks that are known."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from itertools import product
+from urllib.parse import quote
+
+OWN = "https://shop.example"
+"""The origin that the targets pretend to stay on."""
+
+_LEADS = [
+    "//",
+    "///",
+    "////",
+    "/////",
+    "/\\",
+    "\\/",
+    "\\\\",
+    "\\",
+    "\\\\\\",
+    "/\\/",
+    "//\\",
+    "/\t/",
+    "/\n/",
+    "/\r/",
+    "/\r\n/",
+    "\t//",
+    "\n//",
+    "\r\n//",
+    " //",
+    "\u00a0//",
+    "\u2003//",
+    "\ufeff//",
+    "\0//",
+    "/\0/",
+    "\x08//",
+    "/ /",
+    "/\t\\",
+    "/\x0b/",
+    "/\x85/",
+    "/\u2028/",
+    "/.//",
+    "/..//",
+    "/./",
+    "/../",
+    "/.\\",
+    "/..\\",
+    "/./\\",
+    "/x/..//",
+    "/x/../..//",
+    "/x/../\\",
+    "./",
+    "../",
+    "..//",
+    ".//",
+    "/%2e//",
+    "/%2e%2e//",
+    "/.%2e//",
+    "/%2f",
+    "/%2F",
+    "//%2f",
+    "/%5c",
+    "/%5C",
+    "/%09/",
+    "/%0a/",
+    "/%0d%0a/",
+    "/%00/",
+    "%2f%2f",
+    "%5c%5c",
+    "%09//",
+    "%20//",
+    "/x//",
+    "/x/\\",
+    "\u2215\u2215",
+    "\uff0f\uff0f",
+    "/\uff0f",
+    "/\u2044",
+    "/\u3002/",
+    "@",
+    ".",
+    ":",
+    ";//",
+    "",
+]
+_SCHEMES = [
+    "http:",
+    "https:",
+    "HTTPS:",
+    "hTtP:",
+    "ht\ttp:",
+    "\thttps:",
+    " https:",
+    "\x01https:",
+    "https\n:",
+    "ftp:",
+    "file:",
+    "ws:",
+    "blob:https:",
+    "view-source:https:",
+    "//https:",
+    "x:",
+]
+_AFTER_SCHEME = ["", "/", "//", "///", "\\", "\\\\", "/\\", "\\/", "/\t/", "//\t", "%2f%2f"]
+_HOSTS = [
+    "evil.test",
+    "evil.test:443/x",
+    "shop.example@evil.test",
+    "shop.example:x@evil.test",
+    "evil.test\\@shop.example",
+    "evil.test#shop.example",
+    "evil.test?shop.example",
+    "shop.example.evil.test",
+    "shop.example%2eevil.test",
+    "shop.example%00.evil.test",
+    "shop.example%23@evil.test",
+    "evil\u3002test",
+    "\u24d4vil.test",
+    "%65vil.test",
+    "[::1]",
+    "127.1",
+    "2130706433",
+    "0x7f.1",
+    "evil.test//..",
+]
+_WITHOUT_HOST = [
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "java\nscript:alert(1)",
+    "\x01javascript:alert(1)",
+    " javascript:alert(1)",
+    "javascript://shop.example/%0aalert(1)",
+    "javascript\t:alert(1)",
+    "/javascript:alert(1)\0",
+    "data:text/html,<script>alert(1)</script>",
+    "data:;base64,PHNjcmlwdD4=",
+    "vbscript:x",
+    "about:blank",
+    "mailto:a@evil.test",
+    "tel:1",
+    "blob:x",
+    "file:///etc/passwd",
+    "jar:https://evil.test!/",
+    "#//evil.test\\",
+    "?//evil.test",
+    "/\r\nSet-Cookie: a=b",
+    "/\r\n\r\n<script>",
+    "/%0d%0aSet-Cookie:%20a=b",
+    "/\u560d\u560aSet-Cookie:a",
+    "/x\0",
+    "/x y",
+    "/x\ty",
+    '/"><script>',
+    "/<",
+    "/{}",
+    "/|",
+    "/^",
+    "/`",
+    "/%",
+    "/%2",
+    "/%zz",
+    "/%u002f",
+    "/%c0%af",
+    "/%ff",
+    "/a%ed%a0%80",
+    "/%252f",
+    "/%25%32%66",
+    "/" + "x" * 2048,
+    "/?" + "x" * 2047,
+    "/\ud7ff\u00e9",
+    "/\u202e",
+    "x",
+    "x/y",
+    "~",
+    "*",
+    "shop.example",
+    f"{OWN}",
+    f"{OWN}/",
+    f"{OWN}/account",
+    f"{OWN}:443/account",
+    f"{OWN}:8443/account",
+    "http://shop.example/account",
+    "https://SHOP.example/account",
+    "//shop.example/account",
+    "//shop.example:8443/account",
+]
+
+
+def hostile() -> set[str]:
+    """Return targets that are all to be turned away, as the address bar would show them."""
+    with_lead = {lead + host for lead, host in product(_LEADS, _HOSTS)}
+    with_scheme = {"".join(parts) for parts in product(_SCHEMES, _AFTER_SCHEME, _HOSTS)}
+    return {*with_lead, *with_scheme, *_WITHOUT_HOST}
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "raw": lambda text: text,
+    "once": lambda text: quote(text, safe=""),
+    "twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "once-but-slashes": lambda text: quote(text, safe="/"),
+    "all-of-it": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "a-slash-and-once": lambda text: "/" + quote(text, safe=""),
+    "a-slash-and-twice": lambda text: "/" + quote(quote(text, safe=""), safe=""),
+}
+
+_TOKENS = [
+    *["/"] * 12,
+    *("a", "b", "account", "evil.test", "usher", "token", "sandbox", "USHER", "javascript"),
+    *("?", "#", "&", "=", ":", ";", "@", "~", "-", "_", "!", "$", "'", "(", ")", "*", "+", ","),
+    *(".", "..", "...", "%2e", "%2E", ".%2e", "%2e%2e", "..;", ".;"),
+    *("\\", "%5c", "%2f", "%25", "%252f", "%255c", "%09", "%0a", "%0d", "%00", "%20", "%7f"),
+    *("%41", "%75sher", "us%68er", "%E2%80%AE", "%c3%a9", "%ff", "%3f", "%23", "%40", "%3a"),
+    *("\t", "\n", "\r", " ", "\0", "\u00e9", "\uff0f", "[", "]", "|", "^", '"', "<", ">", "{"),
+]
+
+
+def random_targets(count: int, seed: int) -> Iterator[str]:
+    """Give targets that are put together at random, most of which begin like a path."""
+    dice = random.Random(seed)
+    for _ in range(count):
+        text = "".join(dice.choices(_TOKENS, k=dice.randint(1, 8)))
+        yield text if dice.random() < 0.1 else "/" + text
