@@ -25,7 +25,7 @@ from .verification_keys import ALGORITHMS
 
 logger = logging.getLogger(__name__)
 
-CONCURRENCY = 16
+CONCURRENCY = 8
 Claims = Mapping[str, Any]
 
 

@@ -45,7 +45,7 @@ from .oidc_identity import PROTOCOL_CLAIMS, identity
 from .oidc_settings import OidcSettings
 from .refreshing import in_a_thread
 
-CONCURRENCY = 16
+CONCURRENCY = 8
 # A longer one would make an address that servers turn away.
 MAXIMUM_HINT_CHARACTERS = 4096
 

@@ -190,7 +190,7 @@ def _server(host: str, port: int, workers: int) -> list[str]:
         f"--host={host}",
         f"--port={port}",
         f"--workers={workers}",
-        "--blocking-threads=4",
+        "--blocking-threads=16",
         # A worker that is told to stop while it starts does not hear it.
         f"--workers-kill-timeout={STOP_SECONDS}",
         "--no-ws",
