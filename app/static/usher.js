@@ -66,21 +66,26 @@ export function activate(options = {}) {
  * Sign out of Usher and end the visit at iAdvize; each is attempted even if the other fails.
  *
  * @param {object} [options] As for `activate`.
- * @returns {Promise<void>} Rejects with an `AggregateError` when one of the two failed.
+ * @returns {Promise<string|undefined>} The address of the identity provider's own sign-out, if
+ *   it has one: without going there, the visitor stays signed in at the provider. Rejects with
+ *   an `AggregateError` when one of the two failed.
  */
 export async function signOut(options = {}) {
   visit.abort();
   visit = new AbortController();
   ongoing = null;
   leaving = Promise.allSettled([
-    post('sign-out', options, new AbortController().signal).then(({ response: { ok, status } }) => {
-      if (!ok) throw new Error(`Usher answered ${status} to the sign-out`);
+    post('sign-out', options, new AbortController().signal).then(({ response, body }) => {
+      if (!response.ok) throw new Error(`Usher answered ${response.status} to the sign-out`);
+      return webAddress(body?.sign_out_url);
     }),
     endVisit(),
   ]);
-  const failed = (await leaving).filter(({ status }) => status === 'rejected');
+  const results = await leaving;
+  const failed = results.filter(({ status }) => status === 'rejected');
   const errors = failed.map(({ reason }) => reason);
   if (errors.length) throw new AggregateError(errors, 'Usher: signing out failed in part');
+  return results[0].value;
 }
 
 async function begin(options, signal) {

@@ -40,6 +40,38 @@ def test_signing_out_ends_both(backend: Backend, watch: Watch) -> None:
     expect(page.locator(CHAT)).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("body", "address"),
+    [
+        pytest.param({"sign_out_url": given}, given, id=given)
+        for given in ("https://id.shop.example/end?a=1", "http://127.0.0.1:9/end")
+    ]
+    + [
+        pytest.param(body, None, id=repr(body))
+        for body in (
+            {"sign_out_url": "javascript:alert(1)"},
+            {"sign_out_url": " \tjavascript:alert(1)"},
+            {"sign_out_url": "data:text/html,x"},
+            {"sign_out_url": "https://"},
+            {"sign_out_url": ["https://id.shop.example/"]},
+            {"sign_out_url": None},
+            {},
+            [],
+            None,
+            b"<p>https://id.shop.example/</p>",
+        )
+    ],
+)
+def test_signing_out_names_the_providers_own_sign_out(
+    backend: Backend, watch: Watch, body: object, address: str | None
+) -> None:
+    backend.script("sign-out", answer(200, body))
+    page = watch.page()
+    page.goto(backend.page(TAG, CLIENT))
+    first_outcome(page)
+    assert page.evaluate(SIGN_OUT) == address
+
+
 def test_signing_out_twice_at_once_succeeds_twice(backend: Backend, watch: Watch) -> None:
     page = watch.page()
     page.goto(backend.page(TAG, CLIENT))

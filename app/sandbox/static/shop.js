@@ -27,7 +27,8 @@ provokeFailures({ account: () => visitor?.account, signInChanged: lookWhoIsSigne
 
 byId('sign-out').addEventListener('click', async () => {
   try {
-    await signOut();
+    const elsewhere = await signOut();
+    if (elsewhere) location.assign(elsewhere);
   } finally {
     outcome = { activated: false, mode: null, code: 'signed-out' };
     await lookWhoIsSignedIn();
