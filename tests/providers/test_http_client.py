@@ -189,6 +189,12 @@ def test_a_faulty_answer_is_none_and_is_not_quoted(
     assert SECRET.decode() not in message + caplog.text
 
 
+@pytest.mark.parametrize("body", [gzip.compress(b"{}"), b"{}"], ids=["gzip", "not-really"])
+def test_row_59_why_a_compressed_answer_is_not_read_is_told(body: bytes) -> None:
+    message = failure(reply(answered(body, "Content-Encoding: gzip")))
+    assert message == "127.0.0.1 answered in an encoding that nobody asked for"
+
+
 def test_row_59_the_longest_body_is_still_read() -> None:
     body = b'{"a": 1}'.ljust(MAXIMUM_BODY_BYTES)
     assert fetch(reply(answered(body))) == {"a": 1}

@@ -17,6 +17,7 @@ from support.threads import together
 from flask_usher.providers.base import CredentialsRefused, ProviderUnavailable
 from flask_usher.providers.key_sets import KeySets
 from flask_usher.providers.oidc import OidcProvider
+from flask_usher.providers.refreshing import Fetched, Refreshing
 from flask_usher.providers.verification_keys import read_key_set
 from flask_usher.testing import (
     Behaviour,
@@ -324,11 +325,55 @@ class _Hanging(DirectHttp):
 
     def __init__(self, provider: FakeOpenIdProvider) -> None:
         super().__init__(provider)
-        self.released = threading.Event()
+        self.arrived, self.released = threading.Event(), threading.Event()
 
     def equip(self, session: Any) -> None:
+        self.arrived.set()
         assert self.released.wait(30)
         super().equip(session)
+
+
+def _in_a_thread(http: _Hanging, work: Callable[[], object]) -> threading.Thread:
+    """Start the work and return when it has come to the provider."""
+    http.arrived.clear()
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert http.arrived.wait(30)
+    return thread
+
+
+def test_nobody_waits_for_a_look_while_the_old_keys_will_do(
+    provider: FakeOpenIdProvider, clock: Clock
+) -> None:
+    http = _Hanging(provider)
+    keys = KeySets(
+        http, lambda: provider.url(Endpoint.KEYS), algorithms=("RS256",), clock=clock
+    )
+    http.released.set()
+    held = keys.for_strangers_tokens.current()
+    http.released.clear()
+    clock.advance(300)
+    first = _in_a_thread(http, keys.for_strangers_tokens.current)
+    assert keys.for_strangers_tokens.current() is held
+    assert keys.for_issuers_tokens.current() is held
+    http.released.set()
+    first.join()
+    assert keys.for_strangers_tokens.current() is not held
+
+
+def test_a_look_that_somebody_else_made_meanwhile_does_as_well(clock: Clock) -> None:
+    looks = 0
+
+    def fetch() -> Fetched[int]:
+        nonlocal looks
+        looks += 1
+        return Fetched(looks, 300)
+
+    document = Refreshing(fetch, clock=clock, stale_seconds=3600)
+    seen = document.looks
+    for _ in range(2):
+        document.look(seen, lambda: True)
+    assert looks == 1
 
 
 @pytest.mark.parametrize("keys_are_known", [True, False])
