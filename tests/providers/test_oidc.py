@@ -382,7 +382,15 @@ def _answer(status: int, body: bytes | object) -> Reply:
     return Reply(status, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
+WHOLE = {"id_token": "a.b.c", "access_token": "x", "token_type": "Bearer"}
+DOUBLED = json.dumps(WHOLE).replace("{", '{"token_type": "Bearer", ').encode()
+
 FAULTY_ANSWERS = [
+    pytest.param(_answer(400, WHOLE), id="row58-400-with-all-that-is-needed"),
+    pytest.param(_answer(401, WHOLE), id="row58-401-with-all-that-is-needed"),
+    pytest.param(_answer(201, WHOLE), id="row58-201-with-all-that-is-needed"),
+    pytest.param(_answer(200, DOUBLED), id="row58-a-member-doubled"),
+    pytest.param(_answer(200, json.dumps(WHOLE).encode("utf-16")), id="row58-all-in-utf-16"),
     pytest.param(_answer(400, {"error": "invalid_request"}), id="row58-400"),
     pytest.param(_answer(400, {}), id="row58-400-without-error"),
     pytest.param(_answer(400, {"id_token": "x"}), id="row58-400-with-token"),
