@@ -12,7 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from flask_usher.providers.base import CredentialsRefused, Identity, Provider, RequestProvider
+from flask_usher.providers.base import (
+    CredentialsRefused,
+    Identity,
+    Provider,
+    ProviderUnavailable,
+    RequestProvider,
+)
 
 from .audit import AuditLog, Visit
 from .errors import Code, Rejected
@@ -55,8 +61,7 @@ class Admission:
         identity, token = None, None
         decision: Decision
         try:
-            with self._few_refusals(credentials, visit):
-                sign_in, identity = self.recognise(credentials)
+            sign_in, identity = self.recognise(credentials, visit)
             if identity is not None:
                 self.limits.tokens_per_person.count(f"{identity.provider}:{identity.subject}")
             decision = self.policy.decide(Facts(sign_in, identity))
@@ -67,14 +72,16 @@ class Admission:
         return self._record(visit, identity, decision, token)
 
     def recognise(
-        self, credentials: Credentials
+        self, credentials: Credentials, visit: Visit
     ) -> tuple[SignIn | Absence | None, Identity | None]:
         """Return the sign-in, and who the provider says *now* that the person is.
 
         The sign-in is `None` where the request itself proves who is asking. Raises `Rejected`
-        when the request speaks for more than one person.
+        when the request speaks for more than one person, `CredentialsRefused`,
+        `TooManyRequests`, and what stores and providers raise that do not answer.
         """
-        presented = self._presented(credentials)
+        with self._few_refusals(credentials, visit):
+            presented = self._presented(credentials)
         sign_in = self.sign_ins.find(credentials.cookie)
         if presented is not None:
             if isinstance(sign_in, SignIn):
@@ -96,18 +103,20 @@ class Admission:
             yield
 
     def _presented(self, credentials: Credentials) -> Identity | None:
-        identities, refusals = [], []
+        found: list[Identity] = []
+        failures: list[CredentialsRefused | ProviderUnavailable] = []
         for provider in self.request_providers:
             try:
-                identities.append(provider.identify(credentials.headers))
-            except CredentialsRefused as refusal:
+                identity = provider.identify(credentials.headers)
+            except (CredentialsRefused, ProviderUnavailable) as failure:
                 # It may be a token of another provider's.
-                refusals.append(refusal)
-        found = [identity for identity in identities if identity is not None]
+                failures.append(failure)
+            else:
+                found += [identity] if identity is not None else []
         if len(found) > 1:
             raise Rejected(Code.AMBIGUOUS_CREDENTIALS)
-        if not found and refusals:
-            raise refusals[0]
+        if not found and failures:
+            raise _most_telling(failures)
         return found[0] if found else None
 
     def _record(
@@ -121,3 +130,18 @@ class Admission:
             "token", refusal.code.value, visit, identity=identity, reason=refusal.reason
         )
         return refusal
+
+
+def _most_telling(
+    failures: list[CredentialsRefused | ProviderUnavailable],
+) -> CredentialsRefused | ProviderUnavailable:
+    """Return what to say of a token that no provider has accepted."""
+    refusals = [it for it in failures if isinstance(it, CredentialsRefused)]
+    # Only who has verified a token can say that its scope is missing.
+    verified = [it for it in refusals if it.error == "insufficient_scope"]
+    if verified:
+        return verified[0]
+    if len(refusals) < len(failures):
+        # Who does not answer may be the one who issued it.
+        return next(it for it in failures if isinstance(it, ProviderUnavailable))
+    return CredentialsRefused(refusals[0].error, ", ".join(it.reason for it in refusals))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from .access_tokens import AccessTokenSettings, person
-from .base import CredentialsRefused, Identity
+from .access_tokens import AccessTokenSettings, names_another_issuer, person
+from .base import CredentialsRefused, Identity, ProviderUnavailable
 from .bearer_header import bearer_token
 from .compact_jws import InvalidToken
 from .discovery import Discovery
@@ -73,8 +73,13 @@ class BearerProvider:
             return None
         try:
             claims = self._verifier.verify(token).claims
-        except InvalidToken as error:
-            raise CredentialsRefused("invalid_token", error.reason) from error
+        except (InvalidToken, ProviderUnavailable) as failure:
+            # Whose it says to be counts for nothing but who else may be asked about it.
+            if names_another_issuer(token, self.settings.issuer):
+                raise CredentialsRefused("invalid_token", "issuer-mismatch") from failure
+            if isinstance(failure, ProviderUnavailable):
+                raise
+            raise CredentialsRefused("invalid_token", failure.reason) from failure
         return person(self.name, claims, self.settings, self._clock())
 
     def current(self, identity: Identity) -> Identity | None:

@@ -8,19 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from .access_tokens import AccessTokenSettings, person
+from .access_tokens import AccessTokenSettings, names_another_issuer, person
 from .base import CredentialsRefused, Identity, ProviderUnavailable
-from .bearer_header import MAXIMUM_CHARACTERS, bearer_token
+from .bearer_header import bearer_token
 from .bulkhead import Bulkhead
 from .client_authentication import client_session
-from .compact_jws import InvalidToken, take_apart
 from .discovery import Discovery
 from .http_client import Answer, HttpClient
 from .introspection_cache import IntrospectionCache
 from .jwt_verification import LEEWAY_SECONDS, is_for, is_subject, is_time
 from .oidc_settings import OidcSettings
 from .refreshing import in_a_thread
-from .strict_json import NotStrictJson, strict_object
 from .verification_keys import ALGORITHMS
 
 logger = logging.getLogger(__name__)
@@ -81,7 +79,7 @@ class IntrospectionProvider:
         token = bearer_token(headers)
         if token is None:
             return None
-        if _unverified_issuer(token) not in (None, self.settings.issuer):
+        if names_another_issuer(token, self.settings.issuer):
             raise CredentialsRefused("invalid_token", "issuer-mismatch")
         return person(self.name, self._claims(token), self.settings, self._clock())
 
@@ -117,14 +115,6 @@ class IntrospectionProvider:
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             logger.error("%s does not let us introspect tokens", self.settings.issuer)
         return answer.json_object()
-
-
-def _unverified_issuer(token: str) -> object:
-    """Return the issuer that a token names if it is a JWT, else `None`."""
-    try:
-        return strict_object(take_apart(token, MAXIMUM_CHARACTERS).payload).get("iss")
-    except (InvalidToken, NotStrictJson):
-        return None
 
 
 def _fault_in(claims: Claims, settings: AccessTokenSettings, now: float) -> str | None:

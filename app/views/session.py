@@ -11,11 +11,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from flask_usher.providers.base import CredentialsRefused, Identity
 
-from ..errors import Rejected
+from ..errors import Rejected, TooManyRequests
 from ..sign_ins import Absence, SignIn
 from ..state import current_state
 from .blueprint import blueprint
-from .visits import current_credentials
+from .visits import current_credentials, current_visit
 
 
 class Visitor(UserMixin):  # type: ignore[misc]
@@ -58,7 +58,8 @@ class VisitorManager(LoginManager):  # type: ignore[misc]
 def load_visitor() -> Visitor | None:
     """Return whoever is signed in. Raises what `Admission.recognise` does."""
     state = current_state()
-    sign_in, identity = state.admission.recognise(current_credentials(state.settings))
+    credentials = current_credentials(state.settings)
+    sign_in, identity = state.admission.recognise(credentials, current_visit())
     if isinstance(sign_in, Absence) or identity is None:
         return None
     return Visitor(sign_in, identity)
@@ -71,7 +72,7 @@ def user_of_request() -> Visitor | None:
     """
     try:
         return load_visitor()
-    except (CredentialsRefused, Rejected):
+    except (CredentialsRefused, Rejected, TooManyRequests):
         return None
 
 

@@ -204,9 +204,19 @@ def test_row_102_the_token_of_another_issuer_is_nobodys(
     provider: BearerProvider, issuer: FakeOpenIdProvider, clock: Clock
 ) -> None:
     stranger = FakeTokenIssuer("https://other.example", clock=clock)
-    assert refusal(provider, token(stranger)) == ("invalid_token", "unknown-key")
+    assert refusal(provider, token(stranger)) == ("invalid_token", "issuer-mismatch")
     pretender = FakeTokenIssuer(issuer.issuer, keys=[KEY.renewed()], clock=clock)
     assert refusal(provider, token(pretender)) == ("invalid_token", "bad-signature")
+
+
+def test_an_issuer_that_is_down_says_nothing_about_the_tokens_of_another(
+    provider: BearerProvider, issuer: FakeOpenIdProvider, clock: Clock
+) -> None:
+    issuer.behaviour = Behaviour(answers={Endpoint.DISCOVERY: HangUp()})
+    stranger = FakeTokenIssuer("https://other.example", clock=clock)
+    assert refusal(provider, token(stranger)) == ("invalid_token", "issuer-mismatch")
+    with pytest.raises(ProviderUnavailable):
+        provider.identify(bearer(token(issuer)))
 
 
 def test_row_177_nothing_is_asked_before_the_first_token(
