@@ -7,19 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 
-from flask import Blueprint, Response, url_for
+from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from .. import refusals
 from ..errors import PROBLEMS, Code
 from ..policy import Refuse
+from ..provider_settings import BearerProviderSettings
 from ..state import current_state
 from .pages import render
 from .visits import current_visit
 
+# RFC 6750, section 3.1.
 BEARER_ERRORS = {
     Code.INVALID_TOKEN: "invalid_token",
     Code.INSUFFICIENT_SCOPE: "insufficient_scope",
+    Code.MALFORMED_REQUEST: "invalid_request",
+    Code.AMBIGUOUS_CREDENTIALS: "invalid_request",
 }
 TYPE_PREFIX = "urn:usher:problem:"
 _CODES_BY_STATUS = {
@@ -113,11 +117,18 @@ def answer_errors(blueprint: Blueprint) -> None:
 
 def with_headers(response: Response, refusal: Refuse) -> Response:
     """Add what RFC 9110 and RFC 6750 want to see beside the status."""
-    if response.status_code == 401:
-        response.headers["WWW-Authenticate"] = 'Cookie realm="usher"'
-    if refusal.code in BEARER_ERRORS:
+    if refusal.code in BEARER_ERRORS and "Authorization" in request.headers:
         challenge = f'Bearer realm="usher", error="{BEARER_ERRORS[refusal.code]}"'
         response.headers["WWW-Authenticate"] = challenge
+    elif response.status_code == 401:
+        response.headers.extend([("WWW-Authenticate", it) for it in _challenges()])
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(refusal.retry_after)
     return response
+
+
+def _challenges() -> list[str]:
+    """Return by what a request could say who is asking."""
+    tables = current_state().settings.providers.values()
+    takes_tokens = any(isinstance(table, BearerProviderSettings) for table in tables)
+    return ['Cookie realm="usher"'] + ['Bearer realm="usher"'] * takes_tokens

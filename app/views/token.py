@@ -49,6 +49,9 @@ def _check_request(request: Request) -> None:
         raise Rejected(Code.CLIENT_HEADER_REQUIRED)
     if headers.get("Sec-Fetch-Mode", "cors") not in FETCH_MODES or "Sec-Purpose" in headers:
         raise Rejected(Code.CROSS_ORIGIN)
+    # RFC 6750, section 2.3: addresses are written into logs.
+    if "access_token" in request.args:
+        raise Rejected(Code.MALFORMED_REQUEST)
     if request.mimetype != "application/json":
         raise Rejected(Code.UNSUPPORTED_MEDIA_TYPE)
     try:
