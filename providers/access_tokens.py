@@ -89,4 +89,4 @@ def names_another_issuer(token: str, issuer: str) -> bool:
         claims = strict_object(take_apart(token, MAXIMUM_CHARACTERS).payload)
     except (InvalidToken, NotStrictJson):
         return False
-    return claims.get("iss", issuer) != issuer
+    return bool(claims.get("iss", issuer) != issuer)

@@ -20,10 +20,10 @@ NO_BROWSER = {"Origin": None, "Sec-Fetch-Site": None, "Sec-Fetch-Mode": None}
 
 
 @contextmanager
-def issuing() -> Iterator[FakeOpenIdProvider]:
+def issuing(*clients: Client) -> Iterator[FakeOpenIdProvider]:
     """Give an issuer on a port of its own, whose clock stands still with the service's."""
     with FakeOpenIdProvider.serving(
-        clients=[US_AT_THE_ISSUER], keys=[KEY], clock=Clock()
+        clients=[US_AT_THE_ISSUER, *clients], keys=[KEY], clock=Clock()
     ) as issuer:
         yield issuer
 

@@ -341,7 +341,9 @@ class Workshop:
     database_template: Path
     services: list[Service] = field(default_factory=list)
 
-    def make(self, app: Flask | None = None, rules: Any = (), **changes: Any) -> Service:
+    def make(
+        self, app: Flask | None = None, rules: Any = (), identify: Any = None, **changes: Any
+    ) -> Service:
         """Make the service, or put the extension on `app`."""
         folder = self.folder / f"service-{len(self.services)}"
         folder.mkdir()
@@ -357,7 +359,7 @@ class Workshop:
         else:
             app = app or Flask("host")
             app.config["USHER"] = config
-            Usher(app, rules=rules, clock=clock)
+            Usher(app, rules=rules, identify=identify, clock=clock)
         recipient_key = RSAKey.import_key(self.key_files.recipient.read_text())
         service = Service(app, clock, folder, config, recipient_key, self.password_hash)
         self.services.append(service)
