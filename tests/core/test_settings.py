@@ -772,7 +772,11 @@ def test_the_database_that_no_setting_names_is_in_the_files_folder(
     elsewhere = installation.folder / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    path = installation.toml(secret_key="secret-key", token={"signing_key": "signing-key.pem"})
+    path = installation.file(
+        "usher.toml",
+        'public_url = "https://shop.example"\nsecret_key = "secret-key"\n'
+        '[token]\nsigning_key = "signing-key.pem"\n',
+    )
     settings = configuration.load(path, {})
     assert settings.database.url == f"sqlite:///{installation.folder / 'usher.db'}"
 
