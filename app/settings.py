@@ -255,7 +255,8 @@ class Settings(Table):
     secret_key: SecretFile
     """Path of the secret that protects cookies, forms and the names in the audit log."""
     token: TokenSettings
-    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    # Validated as if it were written, so that its own default counts from the right folder.
+    database: DatabaseSettings = Field(default_factory=dict)
     sign_ins: SignInSettings = Field(default_factory=SignInSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)

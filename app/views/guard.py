@@ -127,6 +127,9 @@ class Guard:
             return Code.CROSS_ORIGIN
         if (request.content_length or 0) > BODY_LIMIT_BYTES:
             return Code.CONTENT_TOO_LARGE
+        # RFC 3986: the rest of Unicode comes percent-encoded, or it is no text at all.
+        if not request.query_string.isascii():
+            return Code.MALFORMED_REQUEST
         return None
 
     def _is_foreign(self, request: Request) -> bool:

@@ -766,6 +766,21 @@ def test_paths_in_a_file_count_from_its_folder(
     assert named.audit.file == installation.folder / "audit.log"
 
 
+def test_the_database_that_no_setting_names_is_in_the_files_folder(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = installation.folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    path = installation.file(
+        "usher.toml",
+        'public_url = "https://shop.example"\nsecret_key = "secret-key"\n'
+        '[token]\nsigning_key = "signing-key.pem"\n',
+    )
+    settings = configuration.load(path, {})
+    assert settings.database.url == f"sqlite:///{installation.folder / 'usher.db'}"
+
+
 def test_paths_in_a_mapping_count_from_the_working_directory(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

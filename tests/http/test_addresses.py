@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import pytest
 from support.refusals import assert_refused, assert_sealed
-from support.service import ORIGIN, Answer, MakeService, Service
+from support.service import ORIGIN, Answer, KeyFiles, Service, Workshop
 
 NEARLY = [
     "/usher//token",
@@ -212,7 +214,22 @@ def test_row_183_headers_do_not_change_the_address(service: Service, header: str
     assert browser.ask(headers={header: "/usher/health/live"}).status_code == 200
 
 
-TRUSTED = {"proxy": {"trusted_addresses": ["10.0.0.0/8", "2001:db8::/64"]}}
+@pytest.fixture(scope="module")
+def proxied(
+    tmp_path_factory: pytest.TempPathFactory,
+    key_files: KeyFiles,
+    password_hash: str,
+    sqlite_template: Path,
+) -> Iterator[Service]:
+    """A service behind proxies of which the settings know."""
+    folder = tmp_path_factory.mktemp("proxied")
+    workshop = Workshop(folder, key_files, password_hash, sqlite_template)
+    service = workshop.make(
+        proxy={"trusted_addresses": ["10.0.0.0/8", "2001:db8::/64"]},
+        limits={"tokens_per_person": "1000 per 60 seconds"},
+    )
+    yield service
+    service.state.database.close()
 
 
 def ask_through(service: Service, peer: str, **headers: str) -> Answer:
@@ -225,12 +242,9 @@ def ask_through(service: Service, peer: str, **headers: str) -> Answer:
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.7", "2001:db8::7", "::ffff:10.0.0.7"])
-def test_row_157_the_proxy_says_how_the_visitor_came(
-    make_service: MakeService, peer: str
-) -> None:
-    service = make_service(**TRUSTED)
+def test_row_157_the_proxy_says_how_the_visitor_came(proxied: Service, peer: str) -> None:
     answer = ask_through(
-        service,
+        proxied,
         peer,
         **{"X-Forwarded-For": "6.6.6.6, 203.0.113.5", "X-Forwarded-Proto": "https"},
     )
@@ -239,15 +253,14 @@ def test_row_157_the_proxy_says_how_the_visitor_came(
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", "2001:db8:0:1::7", "", "unix", "10.0.0.7x"])
-def test_row_157_nobody_else_does(make_service: MakeService, peer: str) -> None:
-    service = make_service(**TRUSTED)
+def test_row_157_nobody_else_does(proxied: Service, peer: str) -> None:
     forged = {
         "X-Forwarded-For": "203.0.113.5",
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Host": "shop.example",
         "Forwarded": "for=203.0.113.5;proto=https",
     }
-    answer = ask_through(service, peer, **forged)
+    answer = ask_through(proxied, peer, **forged)
     assert_refused(answer, 403, "https-required")
     assert answer.audit_lines[0]["address"] == peer
 
@@ -258,10 +271,9 @@ def test_row_157_without_a_proxy_in_the_settings_nobody_is_believed(service: Ser
 
 
 @pytest.mark.parametrize("host", ["evil.test", "shop.example, evil.test", ""])
-def test_row_157_the_proxys_host_is_checked_too(make_service: MakeService, host: str) -> None:
-    service = make_service(**TRUSTED)
+def test_row_157_the_proxys_host_is_checked_too(proxied: Service, host: str) -> None:
     sent = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": host}
-    answer = ask_through(service, "10.0.0.7", **sent)
+    answer = ask_through(proxied, "10.0.0.7", **sent)
     if host:
         assert_refused(answer, 400, "host-not-allowed")
     else:
@@ -285,10 +297,9 @@ def test_row_157_the_proxys_host_is_checked_too(make_service: MakeService, host:
         '6.6.6.6, "203.0.113.5"',
     ],
 )
-def test_row_157_a_proxy_that_sends_nonsense(make_service: MakeService, claimed: str) -> None:
-    service = make_service(**TRUSTED)
+def test_row_157_a_proxy_that_sends_nonsense(proxied: Service, claimed: str) -> None:
     sent = {"X-Forwarded-For": claimed, "X-Forwarded-Proto": "https"}
-    answer = ask_through(service, "10.0.0.7", **sent)
+    answer = ask_through(proxied, "10.0.0.7", **sent)
     assert answer.status_code == 200
     assert answer.audit_lines[0]["address"] == "10.0.0.7"
 
@@ -297,14 +308,13 @@ def test_row_157_a_proxy_that_sends_nonsense(make_service: MakeService, claimed:
     "claimed", ['"{}', '"{}"', '"', "\\", '"\\', "{}", "{};", "for={}", "[{}", "{}\t", "'{}"]
 )
 def test_row_157_what_a_client_puts_before_the_proxys_entry_changes_nothing(
-    make_service: MakeService, claimed: str
+    proxied: Service, claimed: str
 ) -> None:
-    service = make_service(**TRUSTED)
     sent = {
         "X-Forwarded-For": claimed.format("6.6.6.6") + ", 203.0.113.5",
         "X-Forwarded-Proto": "https",
     }
-    answer = ask_through(service, "10.0.0.7", **sent)
+    answer = ask_through(proxied, "10.0.0.7", **sent)
     assert answer.status_code == 200
     assert answer.audit_lines[0]["address"] == "203.0.113.5"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from flask import Flask, Response, abort, flash, get_flashed_messages, render_template, request
 from flask import session as host_session
@@ -207,6 +208,49 @@ def test_a_cookie_that_flask_login_would_read_says_nothing(
     assert stranger.get("/who").members["provider"] is None
 
 
+def test_row_38_settings_of_the_hosts_cookie_are_not_those_of_ours(host: Service) -> None:
+    host.app.config.update(
+        SESSION_COOKIE_NAME="__Host-usher",
+        SESSION_COOKIE_SECURE=False,
+        SESSION_COOKIE_HTTPONLY=False,
+        SESSION_COOKIE_SAMESITE=None,
+        SESSION_COOKIE_PATH="/shop",
+        SESSION_COOKIE_DOMAIN="example",
+        REMEMBER_COOKIE_SECURE=False,
+    )
+    host.add_account("jane")
+    answer = host.browser().sign_in("jane")
+    assert answer.headers.getlist("Set-Cookie")[0] == (
+        f"__Host-usher={answer.cookies[0][1]}; Secure; HttpOnly; Path=/; SameSite=Lax"
+    )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"TESTING": True},
+        {"DEBUG": True},
+        {"PROPAGATE_EXCEPTIONS": True},
+        {"TRAP_HTTP_EXCEPTIONS": True},
+        {"TRAP_BAD_REQUEST_ERRORS": True},
+    ],
+    ids=str,
+)
+def test_our_errors_are_ours_however_the_host_treats_its_own(
+    host: Service, monkeypatch: pytest.MonkeyPatch, flags: dict[str, bool]
+) -> None:
+    host.app.config.update(flags)
+    browser = host.signed_in("jane")
+    missing = browser.get("/usher/static/nothing.js")
+    assert (missing.status_code, missing.members["code"]) == (404, "not-found")
+    assert_refused(browser.ask("/nowhere"), 404, "not-found", event="request")
+    monkeypatch.setattr(jwt, "encode", None)
+    assert_refused(browser.ask(), 500, "internal-error")
+    monkeypatch.setattr("flask_usher.providers.local.LocalProvider.current", None)
+    session = browser.get("/usher/session")
+    assert (session.status_code, session.members["code"]) == (500, "internal-error")
+
+
 def test_answers_of_the_host_are_its_own(host: Service) -> None:
     answer = host.signed_in("jane").get("/")
     assert answer.text == "home"
@@ -373,6 +417,18 @@ def test_addresses_of_one_are_nothing_at_the_other(two: tuple[Service, Service])
         assert answer.status_code == 404
     assert_refused(first.browser().ask(base_url=second.origin), 400, "host-not-allowed")
     assert second.browser().get("/deep/two/sign-in").text.count("/deep/two/") == 3
+
+
+def test_one_extension_object_serves_many_apps(two: tuple[Service, Service]) -> None:
+    apps = [Flask("third"), Flask("fourth")]
+    usher = Usher()
+    for app, service in zip(apps, two, strict=True):
+        app.config["USHER"] = service.config
+        usher.init_app(app)
+    for app, service in zip(apps, two, strict=True):
+        (path,) = (str(it) for it in app.url_map.iter_rules() if it.endpoint == "usher.token")
+        assert path == f"{service.prefix}/token"
+        app.extensions["usher"].database.close()
 
 
 def test_one_behind_the_other_in_one_process(two: tuple[Service, Service]) -> None:

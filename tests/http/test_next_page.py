@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from support.redirect_targets import ENCODINGS, OWN, hostile, random_targets
+from support.refusals import assert_refused
 from support.service import Browser, MakeService, Service
 
 from flask_usher.views.next_page import next_page
@@ -150,6 +151,15 @@ def test_row_148_also_below_a_mount_point(service: Service, mount: str) -> None:
 def test_pages_of_this_site_are_where_one_lands(visitor: Browser, target: str) -> None:
     answer = visitor.get("/usher/sign-in", query_string={"next": target})
     assert answer.headers.getlist("Location") == [target]
+
+
+@pytest.mark.parametrize(
+    "query", [b"next=/\xff", b"next=/\xed\xa0\x80", "next=/\u00e9".encode(), b"\xff"]
+)
+def test_row_147_a_query_that_is_no_text(service: Service, query: bytes) -> None:
+    sent = {"QUERY_STRING": query.decode("latin-1")}
+    answer = service.browser().get("/usher/sign-in", environ_overrides=sent)
+    assert_refused(answer, 400, "malformed-request", event="sign-in")
 
 
 def test_row_147_the_longest_target() -> None:
