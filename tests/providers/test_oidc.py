@@ -503,7 +503,7 @@ def test_row_64_userinfo_about_somebody_else_is_refused_rp_userinfo_bad_sub_clai
         ),
         pytest.param(
             Reply(200, b"eyJ.a.b.c.d", (("Content-Type", "application/jwt"),)),
-            id="row64-encrypted-rp-userinfo-enc",
+            id="row64-encrypted-rp-userinfo-enc-rp-userinfo-sig+enc",
         ),
         pytest.param(_answer(401, b""), id="401"),
         pytest.param(_answer(500, b""), id="500"),
