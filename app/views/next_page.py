@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-LONGEST = 2048
+# It travels in a sealed cookie, beside the secrets of an attempt to sign in.
+LONGEST = 1024
 _SEGMENT = r"(?!\.{1,2}(?:/|\?|#|$))(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+"
-_PATH = re.compile(rf"/(?:{_SEGMENT}(?:/{_SEGMENT})*/?)?(?:\?[!-~]*)?(?:#[!-~]*)?")
+# Browsers encode the others that can be seen (WHATWG URL, query percent-encode set).
+_REST = r"[!#-;=?-~]"
+_PATH = re.compile(rf"/(?:{_SEGMENT}(?:/{_SEGMENT})*/?)?(?:\?{_REST}*)?(?:#{_REST}*)?")
 # Encoded slashes, backslashes, dots, percent signs and control characters: some proxy or
 # application behind this one may decode them once more.
 _ENCODED_TRICK = re.compile(r"%(?:2[5eEfF]|5[cC]|[01][0-9A-Fa-f]|7[fF])")
