@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -149,10 +149,24 @@ def wait_for_turn(connection: Connection, name: str) -> None:
 
     On SQLite a transaction that writes is alone in any case.
     """
+    _lock(connection, name, sa.func.pg_advisory_xact_lock)
+
+
+def wait_for_turns(connection: Connection, name: str) -> None:
+    """Wait for those who have asked for a turn, and let none of them go on before the end.
+
+    Other transactions that do the same go on at the same time.
+    """
+    _lock(connection, name, sa.func.pg_advisory_xact_lock_shared)
+
+
+def _lock(
+    connection: Connection, name: str, function: Callable[[int], sa.ColumnElement[None]]
+) -> None:
     if connection.dialect.name == "postgresql":
         digest = hashlib.sha256(f"usher {name}".encode()).digest()
         key = int.from_bytes(digest[:8], "big", signed=True)
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+        connection.execute(sa.select(function(key)))
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

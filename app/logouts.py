@@ -6,12 +6,11 @@ sign-in is recorded. The one that comes second must see the other, so they take 
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
-
 import sqlalchemy as sa
 
 from flask_usher.providers.base import Completion, LogoutNotice
+
+from .database import wait_for_turn, wait_for_turns
 
 metadata = sa.MetaData()
 table = sa.Table(
@@ -24,7 +23,6 @@ table = sa.Table(
 )
 # Longer than any attempt to sign in can take.
 REMEMBERED_SECONDS = 3600
-LOCK_NUMBER = int.from_bytes(b"ushr", "big")
 
 
 def remember(
@@ -34,7 +32,7 @@ def remember(
 
     Waits until no other transaction records a sign-in or a logout of this provider.
     """
-    _take_turn(connection, provider, sa.func.pg_advisory_xact_lock)
+    wait_for_turn(connection, f"logouts of {provider}")
     lapsed = table.c.received_at < now - REMEMBERED_SECONDS
     connection.execute(table.delete().where(lapsed))
     for ended in _ended_by(notice):
@@ -53,7 +51,7 @@ def has_ended(connection: sa.Connection, completion: Completion, begun_at: float
     Waits until no other transaction records a logout of this provider.
     """
     provider, vouched_at = completion.identity.provider, completion.vouched_at
-    _take_turn(connection, provider, sa.func.pg_advisory_xact_lock_shared)
+    wait_for_turns(connection, f"logouts of {provider}")
     since = table.c.received_at >= begun_at
     if vouched_at is not None:
         since |= table.c.issued_at >= vouched_at
@@ -72,12 +70,3 @@ def _ended_by(notice: LogoutNotice) -> list[str]:
 def _ways_to_end(completion: Completion) -> list[str]:
     subject, sid = completion.identity.subject, completion.sid
     return [f"all:{subject}", f"unnamed:{subject}" if sid is None else f"sid:{sid}"]
-
-
-def _take_turn(
-    connection: sa.Connection, provider: str, lock: Callable[[int, int], sa.ColumnElement[None]]
-) -> None:
-    # On SQLite the transaction has begun with the write lock.
-    if connection.dialect.name == "postgresql":
-        number = zlib.crc32(provider.encode()) - 2**31
-        connection.execute(sa.select(lock(LOCK_NUMBER, number)))

@@ -24,8 +24,8 @@ LAYERS = """
     sign_ins user_ids limits configuration registry schema inspection proxies
     settings
     provider_settings
-    attempts logouts replays sign_in_records
-    setting_types database limit_storage inspection_checks
+    attempts logouts
+    replays sign_in_records setting_types database limit_storage inspection_checks
     keys errors
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
