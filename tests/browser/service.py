@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 import requests
 from playwright.sync_api import Page
+from support.server import free_port
 
 PASSWORD = "lantern-over-still-water"
 READY_WITHIN_SECONDS = 60
@@ -73,11 +73,11 @@ class Service:
             self.process.wait(15)
 
 
-def start(folder: Path, environment: Mapping[str, str]) -> Service:
+def start(folder: Path, environment: Mapping[str, str], port: int | None = None) -> Service:
     """Start the service with its state in `folder` and wait until it is ready."""
-    port = _free_port()
+    port = port or free_port()
     usher = Path(sys.executable).with_name("usher")
-    log = folder / "log"
+    log = folder / f"log-{port}"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [usher, "demo", f"--port={port}", f"--var={folder / 'var'}"],
@@ -99,10 +99,3 @@ def _is_ready(origin: str) -> bool:
         return requests.get(f"{origin}/usher/health/ready", timeout=5).status_code == 200
     except requests.ConnectionError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

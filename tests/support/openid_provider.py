@@ -63,13 +63,14 @@ def start_openid_provider(tmp_path: Path) -> Iterator[StartOpenIdProvider]:
             resources: Mapping[str, Mapping[str, str]] | None = None,
         ) -> RealOpenIdProvider:
             settings = {"clients": clients, "resources": resources or {}}
-            return stack.enter_context(_running(settings, tmp_path / "openid-provider.json"))
+            return stack.enter_context(running(settings, tmp_path / "openid-provider.json"))
 
         yield start
 
 
 @contextmanager
-def _running(settings: Mapping[str, Any], file: Path) -> Iterator[RealOpenIdProvider]:
+def running(settings: Mapping[str, Any], file: Path) -> Iterator[RealOpenIdProvider]:
+    """Give a running provider; the settings are those of the program, and written to `file`."""
     file.write_text(json.dumps(settings))
     with subprocess.Popen(
         ["node", PROGRAM, file], stdout=subprocess.PIPE, text=True
