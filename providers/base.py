@@ -165,6 +165,14 @@ class ProviderType:
 
 
 @runtime_checkable
+class RemoteProvider(Protocol):
+    """A provider that depends on a service elsewhere."""
+
+    def is_ready(self) -> bool:
+        """Tell whether that service answered when it was last asked. Waits for nothing."""
+
+
+@runtime_checkable
 class FormProvider(Provider, Protocol):
     """A provider whose sign-in is a form with a name and a password."""
 

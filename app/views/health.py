@@ -6,6 +6,8 @@ import json
 
 from flask import Response
 
+from flask_usher.providers.base import RemoteProvider
+
 from ..errors import UsherError
 from ..schema import is_current
 from ..state import current_state
@@ -33,5 +35,15 @@ def ready() -> Response:
     except UsherError:
         checks["audit"] = "unavailable"
     is_ready = all(verdict == "ok" for verdict in checks.values())
-    body = {"status": "ready" if is_ready else "not ready", "checks": checks}
+    # A provider that is away keeps its own people out, and nobody else's.
+    providers = {
+        name: "ok" if provider.is_ready() else "unavailable"
+        for name, provider in state.providers.items()
+        if isinstance(provider, RemoteProvider)
+    }
+    body = {
+        "status": "ready" if is_ready else "not ready",
+        "checks": checks,
+        "providers": providers,
+    }
     return Response(json.dumps(body), 200 if is_ready else 503, mimetype="application/json")

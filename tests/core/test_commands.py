@@ -24,7 +24,7 @@ from flask_usher import keys, schema
 from flask_usher.cli import main
 from flask_usher.database import Database
 from flask_usher.providers.accounts import Account, NewAccount
-from flask_usher.providers.base import Identity
+from flask_usher.providers.base import Completion, Identity
 from flask_usher.providers.local import LocalProvider
 from flask_usher.sign_ins import Absence, SignIn
 from flask_usher.state import State
@@ -253,7 +253,7 @@ def jane(provider: LocalProvider) -> Account:
 
 def signed_in(state: State, subject: str, count: int) -> list[str]:
     identity = Identity(provider="local", subject=subject, signed_in_at=state.clock())
-    return [state.sign_ins.create(identity) for _ in range(count)]
+    return [state.sign_ins.create(Completion(identity)) for _ in range(count)]
 
 
 def alive(state: State, cookies: list[str]) -> int:

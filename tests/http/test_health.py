@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.refusals import assert_refused
 from support.service import MakeService, Service
 
-READY = {"status": "ready", "checks": {"database": "ok", "audit": "ok"}}
+from flask_usher.keys import write_private_file
+
+READY = {"status": "ready", "checks": {"database": "ok", "audit": "ok"}, "providers": {}}
 
 
 def test_alive(service: Service) -> None:
@@ -38,7 +42,7 @@ def test_row_186_without_tables(make_service: MakeService) -> None:
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
     checks = {"database": "schema not current", "audit": "ok"}
-    assert answer.members == {"status": "not ready", "checks": checks}
+    assert answer.members == {"status": "not ready", "checks": checks, "providers": {}}
     assert service.browser().get("/usher/health/live").status_code == 200
 
 
@@ -49,7 +53,7 @@ def test_row_186_without_a_database(make_service: MakeService) -> None:
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
     checks = {"database": "unavailable", "audit": "ok"}
-    assert answer.members == {"status": "not ready", "checks": checks}
+    assert answer.members == {"status": "not ready", "checks": checks, "providers": {}}
     assert service.browser().get("/usher/health/live").status_code == 200
 
 
@@ -58,7 +62,7 @@ def test_row_186_without_an_audit_log(make_service: MakeService) -> None:
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
     checks = {"database": "ok", "audit": "unavailable"}
-    assert answer.members == {"status": "not ready", "checks": checks}
+    assert answer.members == {"status": "not ready", "checks": checks, "providers": {}}
 
 
 @pytest.mark.parametrize("path", ["live", "ready"])
@@ -116,3 +120,23 @@ def test_row_186_nothing_tells_what_the_service_is_made_of(service: Service) -> 
         answer = browser.get(f"/usher{path}")
         names = {name.lower() for name, _ in answer.headers}
         assert not names & {"server", "x-powered-by", "x-aspnet-version", "via"}
+
+
+def test_a_provider_that_is_away_is_named_and_keeps_nobody_else_out(
+    make_service: MakeService, tmp_path: Path
+) -> None:
+    secret = tmp_path / "client-secret"
+    write_private_file(secret, b"client-secret-of-the-test")
+    away = {
+        "type": "oidc",
+        "issuer": "http://127.0.0.1:9",
+        "client_id": "shop",
+        "client_secret": str(secret),
+        "insecure_loopback": True,
+    }
+    service = make_service(providers={"brand": away, "local": {"type": "local"}})
+    service.browser().get("/usher/oidc/brand/start")
+    answer = service.browser().get("/usher/health/ready")
+    assert answer.status_code == 200
+    assert answer.members["providers"] == {"brand": "unavailable"}
+    assert service.browser().get("/usher/sign-in").status_code == 200

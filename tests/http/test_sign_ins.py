@@ -16,6 +16,8 @@ from support.service import PASSWORD, Answer, Browser, MakeService, Service
 from support.threads import together
 
 from flask_usher import sign_in_records
+from flask_usher.providers.base import Completion
+from flask_usher.sign_ins import SignIn
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -338,11 +340,11 @@ def full(request: pytest.FixtureRequest) -> Service:
 def test_row_43_the_limit_holds_for_sign_ins_at_the_same_time(full: Service) -> None:
     people = [full.signed_in("jane") for _ in range(8)]
     identity = full.state.sign_ins.find(people[-1].cookie())
-    assert isinstance(identity, sign_ins.SignIn)
+    assert isinstance(identity, SignIn)
     full.state.sign_ins.end_all()
 
     def sign_in(_: int) -> str:
-        return full.state.sign_ins.create(identity.identity)
+        return full.state.sign_ins.create(Completion(identity.identity))
 
     assert len(set(together(12, sign_in))) == 12
     assert len(records(full)) == 3
@@ -351,11 +353,11 @@ def test_row_43_the_limit_holds_for_sign_ins_at_the_same_time(full: Service) -> 
 def test_row_43_people_who_sign_in_at_the_same_time_clear_up_together(full: Service) -> None:
     browsers = [full.signed_in(f"name-{number}") for number in range(12)]
     found = [full.state.sign_ins.find(browser.cookie()) for browser in browsers]
-    identities = [it.identity for it in found if isinstance(it, sign_ins.SignIn)]
+    identities = [it.identity for it in found if isinstance(it, SignIn)]
     for identity in identities * 2:
-        full.state.sign_ins.create(identity)
+        full.state.sign_ins.create(Completion(identity))
     full.clock.advance(48 * HOUR)
-    together(12, lambda number: full.state.sign_ins.create(identities[number]))
+    together(12, lambda number: full.state.sign_ins.create(Completion(identities[number])))
     assert len(records(full)) == 12
 
 

@@ -22,7 +22,7 @@ LAYERS = """
     minter refusals
     policy
     sign_ins user_ids limits configuration registry schema inspection proxies
-    settings
+    settings openid_registry
     provider_settings
     attempts logouts
     replays sign_in_records setting_types database limit_storage inspection_checks
