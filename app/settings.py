@@ -256,7 +256,7 @@ class Settings(Table):
     """Path of the secret that protects cookies, forms and the names in the audit log."""
     token: TokenSettings
     # Validated as if it were written, so that its own default counts from the right folder.
-    database: DatabaseSettings = Field(default_factory=dict)
+    database: DatabaseSettings = Field(default_factory=dict)  # type: ignore[assignment]
     sign_ins: SignInSettings = Field(default_factory=SignInSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)

@@ -38,9 +38,8 @@ def payloads() -> list[str]:
 
 
 @pytest.fixture
-def visitor(make_service: MakeService) -> Browser:
-    """A browser of somebody who has signed in, at a site with a default page."""
-    service = make_service(sign_ins={"default_next": DEFAULT})
+def visitor(service: Service) -> Browser:
+    """A browser of somebody who has signed in."""
     assert service.origin == OWN
     return service.signed_in()
 
@@ -63,7 +62,7 @@ def test_row_146_the_answer_leads_where_the_check_says(
             query = f"next={quote(encoded, safe='')}"
             answer = visitor.get("/usher/sign-in", query_string=query)
             assert answer.status_code == 303
-            assert answer.headers.getlist("Location") == [DEFAULT], target
+            assert answer.headers.getlist("Location") == ["/"], target
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_row_146_the_answer_leads_where_the_check_says(
 )
 def test_row_147_queries_that_name_no_page(visitor: Browser, query: str) -> None:
     answer = visitor.get("/usher/sign-in", query_string=query)
-    assert answer.headers.getlist("Location") == [DEFAULT]
+    assert answer.headers.getlist("Location") == ["/"]
     assert "X-Evil" not in answer.headers
 
 
@@ -122,6 +121,12 @@ def test_row_147_queries_that_name_no_page(visitor: Browser, query: str) -> None
 )
 def test_row_148_our_own_addresses_are_no_place_to_land(prefix: str, path: str) -> None:
     assert chosen(prefix + path) == DEFAULT
+
+
+def test_row_148_the_default_page_is_the_operators_choice(make_service: MakeService) -> None:
+    visitor = make_service(sign_ins={"default_next": DEFAULT}).signed_in()
+    answer = visitor.get("/usher/sign-in", query_string={"next": "/usher/token"})
+    assert answer.headers.getlist("Location") == [DEFAULT]
 
 
 @pytest.mark.parametrize("prefix", ["/a", "/a/usher", "/A-b_c/1"])
