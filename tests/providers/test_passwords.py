@@ -98,7 +98,8 @@ def test_hashes_of_other_makers_are_usable(length: int) -> None:
         pytest.param("tulip", id="no-hash"),
         pytest.param(None, id="none"),
         pytest.param(b"$argon2id$", id="bytes"),
-        pytest.param(GOOD[:-1], id="truncated"),
+        # One character less would still be base64 now and then.
+        pytest.param(GOOD[:-2], id="truncated"),
         pytest.param(GOOD + "\n", id="trailing-line-break"),
         pytest.param(PasswordHasher(1, 64, 1, type=Type.I).hash("tulip"), id="argon2i"),
         pytest.param(PasswordHasher(1, 64, 1, type=Type.D).hash("tulip"), id="argon2d"),
