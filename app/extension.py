@@ -24,7 +24,7 @@ from .settings import Settings
 from .sign_ins import SignIns
 from .state import EXTENSION, State
 from .user_ids import derivation
-from .views import blueprint
+from .views.blueprint import blueprint
 from .views.guard import Guard
 from .views.session import VisitorManager
 
