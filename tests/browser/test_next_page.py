@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from browser.service import Service
-from parts import node_with_jose
+from parts import node_with_modules
 from playwright.sync_api import Browser, Page
 from support.redirect_targets import ENCODINGS, OWN, hostile, random_targets
 
@@ -50,7 +50,7 @@ def test_row_146_chromium_stays_on_this_site(browser: Browser, taken: list[str])
 
 @pytest.mark.node
 def test_row_146_node_stays_on_this_site(taken: list[str]) -> None:
-    node = node_with_jose()
+    node = node_with_modules()
     assert node is not None
     program = f"""
       const targets = JSON.parse(require('fs').readFileSync(0, 'utf-8'));
