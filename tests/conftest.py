@@ -9,7 +9,12 @@ from collections.abc import Generator, Iterator
 import pytest
 from parts import PARTS, all_are_required, need
 
-pytest_plugins = ["support.databases", "support.openid_provider", "support.service"]
+pytest_plugins = [
+    "support.databases",
+    "support.openid_provider",
+    "support.service",
+    "support.openid_service",
+]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

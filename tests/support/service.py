@@ -24,6 +24,7 @@ from flask_usher.providers.accounts import Account, NewAccount
 from flask_usher.providers.base import Completion, Identity
 from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.passwords import Passwords, prepare
+from flask_usher.testing import Clock
 
 ORIGIN = "https://shop.example"
 ALLOWED_ORIGIN = "https://www.brand.example"
@@ -32,20 +33,6 @@ FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 USER_ID = "https://iadvize.com/userId"
 START = 1_800_000_000.0
 EVERYTHING = slice(None)
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        """Move on, or back."""
-        self.now += seconds
 
 
 @dataclass(frozen=True)
@@ -342,7 +329,12 @@ class Workshop:
     services: list[Service] = field(default_factory=list)
 
     def make(
-        self, app: Flask | None = None, rules: Any = (), identify: Any = None, **changes: Any
+        self,
+        app: Flask | None = None,
+        rules: Any = (),
+        identify: Any = None,
+        clock: Clock | None = None,
+        **changes: Any,
     ) -> Service:
         """Make the service, or put the extension on `app`."""
         folder = self.folder / f"service-{len(self.services)}"
@@ -353,7 +345,7 @@ class Workshop:
         for key, value in changes.items():
             mixed = isinstance(value, Mapping) and key in config
             config[key] = config[key] | value if mixed else value
-        clock = Clock()
+        clock = clock or Clock(START)
         if app is None and not rules:
             app = create_app(config, clock=clock)
         else:
