@@ -6,6 +6,7 @@ import json
 import threading
 
 from support.openid_service import (
+    OpenIdBrowser,
     OpenIdService,
     OpenIdWorkshop,
     assert_signed_out,
