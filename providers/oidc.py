@@ -57,7 +57,7 @@ class OidcProvider:
     """A redirect provider. `clock` gives seconds since the epoch.
 
     Nothing is asked of the provider before the first sign-in. At most `concurrency` visitors
-    wait for it at once, and as many logout notices. The reasons in `SignInFailed` are those of
+    wait for it at once to sign in, and as many to sign out. The reasons in `SignInFailed` are those of
     `read_code`, `Verifier` and `id_tokens.check`, and `attempt-malformed`, `code-refused`,
     `userinfo-mismatch`.
     """
@@ -104,7 +104,7 @@ class OidcProvider:
         )
         self._exchange = CodeExchange(self._http, settings, clock)
         self._sign_ins = Bulkhead(concurrency)
-        self._logouts = Bulkhead(concurrency)
+        self._sign_outs = Bulkhead(concurrency)
 
     def is_ready(self) -> bool:
         """Tell whether the provider answered when it was last asked, with keys as well.
@@ -181,7 +181,7 @@ class OidcProvider:
     def logout_url(self, *, id_token: str | None, return_to: str) -> str | None:
         """Return the provider's logout address; `None` when it has none or does not answer."""
         try:
-            with self._logouts:
+            with self._sign_outs:
                 endpoint = self._discovery.metadata().end_session_endpoint
         except ProviderUnavailable:
             return None
@@ -196,10 +196,13 @@ class OidcProvider:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
 
     def logout_notice(self, logout_token: str) -> LogoutNotice:
-        """Verify a logout token."""
+        """Verify a logout token.
+
+        Whoever waits for the keys is in their own small room: a provider does not tell twice
+        of a logout, so a crowd of strangers must not keep it out.
+        """
         try:
-            with self._logouts:
-                claims = self._logout_tokens.verify(logout_token).claims
+            claims = self._logout_tokens.verify(logout_token).claims
         except InvalidToken as error:
             raise CredentialsRefused("invalid_request", error.reason) from error
         return LogoutNotice(
