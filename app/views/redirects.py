@@ -88,7 +88,7 @@ def back_channel_logout(provider: str) -> Response:
     refusal = state.authentication.provider_logout(provider, tokens[0], current_visit())
     if refusal is not None:
         return problem_response(refusal)
-    return Response(status=200, mimetype="application/json")
+    return Response(status=200, mimetype="text/plain")
 
 
 def _attempt(state: State, provider: str) -> Attempt:

@@ -96,6 +96,11 @@ class OpenIdService:
         assert answer.status_code == 303, answer.text
         return browser
 
+    def signed_in_later(self) -> OpenIdBrowser:
+        """Let a second pass, so that nothing before it counts for this sign-in."""
+        self.service.clock.advance(1)
+        return self.signed_in()
+
     def behave(self, behaviour: Behaviour = FLAWLESS, **changes: Any) -> None:
         """Let the provider behave in this way from now on."""
         self.fake.behaviour = Behaviour(**changes) if changes else behaviour
@@ -295,21 +300,15 @@ def shop(shared_shop: OpenIdService, log: LogText) -> Iterator[OpenIdService]:
     service, fake = shared_shop.service, shared_shop.fake
     service.clock.now = max(service.clock.now, service.latest) + DAY
     service.latest = service.clock.now
-    with service.state.database.writing() as connection:
-        for table in (
-            accounts.table,
-            sign_in_records.table,
-            replays.table,
-            logouts.table,
-        ):
-            connection.execute(table.delete())
-    service.audit_file.unlink(missing_ok=True)
     service.secrets |= PERSONAL
     fake.behaviour, fake.keys = FLAWLESS, (KEY,)
     fake.sign_in(JANE)
     # The service knows the provider, as it does but for its first minutes.
-    OpenIdBrowser(shared_shop).sign_in_elsewhere()
-    service.audit_file.unlink(missing_ok=True)
+    shared_shop.signed_in()
+    with service.state.database.writing() as connection:
+        for table in (accounts.table, sign_in_records.table, replays.table, logouts.table):
+            connection.execute(table.delete())
+    service.audit_file.unlink()
     fake.requests.clear()
     yield shared_shop
     fake.let_go()
