@@ -298,6 +298,7 @@ def test_it_serves_until_it_is_stopped(
     assert _ready(process, f"http://127.0.0.1:{free_port}") == {
         "status": "ready",
         "checks": {"database": "ok", "audit": "ok"},
+        "providers": {},
     }
     with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as page:
         assert page.url == f"http://127.0.0.1:{free_port}/usher/sandbox/"
