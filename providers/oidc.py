@@ -57,9 +57,9 @@ class OidcProvider:
     """A redirect provider. `clock` gives seconds since the epoch.
 
     Nothing is asked of the provider before the first sign-in. At most `concurrency` visitors
-    wait for it at once to sign in, and as many to sign out. The reasons in `SignInFailed` are those of
-    `read_code`, `Verifier` and `id_tokens.check`, and `attempt-malformed`, `code-refused`,
-    `userinfo-mismatch`.
+    wait for it at once to sign in, and as many to sign out. The reasons in `SignInFailed` are
+    those of `read_code`, `Verifier` and `id_tokens.check`, and `attempt-malformed`,
+    `code-refused`, `userinfo-mismatch`.
     """
 
     def __init__(
