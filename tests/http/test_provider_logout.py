@@ -294,7 +294,7 @@ class TestReplays:
     ) -> None:
         shops = openid.two_workers(database_url)
         # Each worker knows the provider's keys.
-        browser = next(shop.signed_in() for shop in shops)
+        browser, *_ = [shop.signed_in() for shop in shops]
         token = shops[0].fake.logout_token(CLIENT_ID, subject=JANE.subject)
 
         def notify(number: int) -> list[int]:
