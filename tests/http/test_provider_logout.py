@@ -372,6 +372,19 @@ class TestWhileSomebodySignsIn:
         assert_signed_out(browser)
 
     @pytest.mark.parametrize("who", WHO)
+    def test_row_108_though_the_hosts_clocks_differ(
+        self, race: tuple[OpenIdService, OpenIdService], who: str
+    ) -> None:
+        here, there = race
+        browser = here.browser()
+        # The provider's own times tell what came first.
+        here.service.clock.advance(30)
+        back = browser.consent(browser.begin())
+        here.service.clock.advance(-30)
+        assert_accepted(there.notify(**named(here, who)), 0)
+        assert_rejected(browser.come_back(back), "ended-meanwhile")
+
+    @pytest.mark.parametrize("who", WHO)
     def test_row_108_after_the_code_is_redeemed(
         self, race: tuple[OpenIdService, OpenIdService], who: str
     ) -> None:
