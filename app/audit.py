@@ -61,12 +61,17 @@ class AuditLog:
         account: str | None = None,
         token: Token | None = None,
         reason: str | None = None,
+        policy: str | None = None,
+        rule: str | None = None,
+        shadow: str | None = None,
         count: int | None = None,
     ) -> None:
         """Append one line. Raises `AuditUnavailable`.
 
         `provider` is for lines without an `identity`; `account` is the canonical name that
-        somebody tried to sign in with.
+        somebody tried to sign in with. `policy` is the version of the policy that decided,
+        `rule` the name of its rule that refused, `shadow` what the shadow policy would have
+        answered: `issued` or a problem code.
         """
         now = datetime.fromtimestamp(self._clock(), UTC)
         line: dict[str, object] = {
@@ -91,6 +96,12 @@ class AuditLog:
                 line["dropped"] = token.dropped
         if reason is not None:
             line["reason"] = reason[:LONGEST_FIELD]
+        if policy is not None:
+            line["policy"] = policy[:LONGEST_FIELD]
+        if rule is not None:
+            line["rule"] = rule[:LONGEST_FIELD]
+        if shadow is not None:
+            line["shadow"] = shadow
         if count is not None:
             line["count"] = count
         self._append(json.dumps(line).encode() + b"\n")

@@ -76,6 +76,12 @@ def test_the_line_of_a_token(file: Path) -> None:
     [
         pytest.param({}, {}, id="nothing"),
         pytest.param({"reason": "wrong-password"}, {"reason": "wrong-password"}, id="reason"),
+        pytest.param({"policy": "3f9c2a"}, {"policy": "3f9c2a"}, id="policy"),
+        pytest.param({"rule": "staff-first"}, {"rule": "staff-first"}, id="rule"),
+        pytest.param({"shadow": "issued"}, {"shadow": "issued"}, id="shadow-issues"),
+        pytest.param(
+            {"shadow": Code.NOT_ALLOWED}, {"shadow": "not-allowed"}, id="shadow-refuses"
+        ),
         pytest.param({"count": 0}, {"count": 0}, id="count"),
         pytest.param({"token": make_minter().mint(issue())}, {"token_sha256"}, id="token"),
         pytest.param({"account": "jane"}, {"account"}, id="account"),
@@ -139,13 +145,16 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_in_its_field(file: Path, text: str) -> None:
     visit = Visit(support_id="k7", address=text, site=text)
-    audit_log(file).write("sign-in", "sign-in-failed", visit, account=text, reason=text)
+    audit_log(file).write(
+        "sign-in", "sign-in-failed", visit, account=text, reason=text, policy=text, rule=text
+    )
     raw = file.read_bytes()
     assert raw.count(b"\n") == 1
-    assert re.fullmatch(rb"[ -~]{1,6000}\n", raw)
+    assert re.fullmatch(rb"[ -~]{1,10000}\n", raw)
     (line,) = lines_of(file)
     assert line["code"] == "sign-in-failed"
-    assert line["site"] == line["reason"] == line["address"] == text[:256]
+    for field in ("site", "reason", "address", "policy", "rule"):
+        assert line[field] == text[:256]
     assert re.fullmatch(r"[0-9a-f]{32}", line["account"])
 
 

@@ -128,6 +128,9 @@ def test_every_field_of_the_audit_log_is_documented_and_no_other(tmp_path: Path)
         account="jane",
         token=Token("token", expires_at=60, expires_in=60, dropped=("email",)),
         reason="reason",
+        policy="policy",
+        rule="rule",
+        shadow="issued",
         count=1,
     )
     table = (DOCS / "audit.md").read_text().partition("| field |")[2].partition("\n\n")[0]
