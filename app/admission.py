@@ -22,7 +22,7 @@ from flask_usher.providers.base import (
 
 from .audit import AuditLog, Visit
 from .errors import Code, Rejected
-from .limits import Limits, address_key
+from .limits import Limits
 from .minter import Minter, Token
 from .policy import Decision, Facts, Issue, Policy, Refuse
 from .refusals import refusal_of
@@ -63,7 +63,8 @@ class Admission:
         try:
             sign_in, identity = self.recognise(credentials, visit)
             if identity is not None:
-                self.limits.tokens_per_person.count(f"{identity.provider}:{identity.subject}")
+                person = f"{identity.provider}:{identity.subject}"
+                self.limits.token(person, visit.address).demand()
             decision = self.policy.decide(Facts(sign_in, identity))
             if isinstance(decision, Issue):
                 token = self.minter.mint(decision)
@@ -98,8 +99,7 @@ class Admission:
         if not credentials.headers:
             yield
             return
-        limit = self.limits.refused_credentials_per_address
-        with limit.trying(address_key(visit.address), CredentialsRefused):
+        with self.limits.credentials(visit.address, CredentialsRefused):
             yield
 
     def _presented(self, credentials: Credentials) -> Identity | None:

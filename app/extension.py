@@ -21,6 +21,7 @@ from .policy import Policy, Rule
 from .registry import make_providers
 from .self_test import self_test
 from .settings import Settings
+from .shared_counters import make_counters
 from .sign_ins import SignIns
 from .state import EXTENSION, State
 from .user_ids import derivation
@@ -98,7 +99,8 @@ def build(
     token = settings.token
     database = Database(settings.database.url)
     audit = AuditLog(settings.audit.file or console, settings.secret_key, clock)
-    limits = Limits(settings.limits, clock)
+    counters = make_counters(settings.redis, settings.secret_key, clock)
+    limits = Limits(settings.limits, counters)
     sign_ins = SignIns(
         database,
         settings.secret_key,

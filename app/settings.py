@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     ConfigDict,
     Field,
+    SecretStr,
     StrictBool,
     StrictInt,
     ValidationInfo,
@@ -27,12 +28,14 @@ from .provider_settings import LocalProviderSettings, ProviderSettings
 from .setting_types import (
     AuditFile,
     DatabaseUrl,
+    ExistingFile,
     Frozen,
     Network,
     Origin,
     PrivateKeyFile,
     Rate,
     RecipientKey,
+    RedisUrl,
     SecretFile,
     SitePath,
     Table,
@@ -198,9 +201,20 @@ class LimitSettings(Table):
     refused_credentials_per_address: Rate = "100 per 60 seconds"
     """Refused access tokens and logout tokens from one address."""
     tokens_per_person: Rate = "100 per 60 seconds"
-    """Tokens for one person, in each worker."""
+    """Tokens for one person; without Redis, in each process."""
+    tokens_per_address: Rate = "3000 per 60 seconds"
+    """Tokens for all who are behind one address."""
     workers: Annotated[StrictInt, Field(ge=1, le=1024)] = 1
-    """How many worker processes share the limits of signing in; each grants its part."""
+    """How many processes there are on all hosts: without Redis each grants its part."""
+
+
+class RedisSettings(Table):
+    """`[redis]`: what all processes and hosts share beyond the database."""
+
+    url: Annotated[SecretStr, RedisUrl]
+    """`redis://`, `rediss://` or `unix://`, with user and password if there are any."""
+    ca_file: ExistingFile | None = None
+    """Path of the certificates to trust with `rediss://` instead of the system's (PEM)."""
 
 
 class PolicySettings(Table):
@@ -259,6 +273,7 @@ class Settings(Table):
     database: DatabaseSettings = Field(default_factory=dict)  # type: ignore[assignment]
     sign_ins: SignInSettings = Field(default_factory=SignInSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    redis: RedisSettings | None = None
     policy: PolicySettings = Field(default_factory=PolicySettings)
     audit: AuditSettings = Field(default_factory=AuditSettings)
     proxy: ProxySettings = Field(default_factory=ProxySettings)

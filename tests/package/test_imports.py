@@ -21,11 +21,14 @@ LAYERS = """
     audit self_test
     minter refusals
     policy
-    sign_ins user_ids limits configuration registry schema inspection proxies
+    limits shared_counters
+    redis_counters
+    redis_client memory_counters
+    sign_ins user_ids counters configuration registry schema inspection proxies
     settings openid_registry
     provider_settings
     attempts logouts
-    replays sign_in_records setting_types database limit_storage inspection_checks
+    replays sign_in_records setting_types database inspection_checks
     keys errors
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
