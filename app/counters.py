@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from limits import RateLimitItem, parse
+from limits import parse
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
     """At most `together` in `seconds`, which begin with the first.
 
-    `alone` is what a process grants that has to count for itself.
+    `alone` is what a process grants that has to count for itself; `prefix` begins the names of
+    its counters.
     """
 
     name: str
-    item: RateLimitItem = field(repr=False)
+    prefix: str
     together: int
     alone: int
     seconds: int
@@ -29,11 +30,11 @@ class Quota:
         item = parse(rate)
         # Rounded up, so that no process refuses everybody.
         alone = math.ceil(item.amount / processes)
-        return cls(name, item, item.amount, alone, item.get_expiry())
+        return cls(name, item.key_for(name, ""), item.amount, alone, item.get_expiry())
 
     def tally(self, key: str = "") -> Tally:
         """Return one count on this quota."""
-        return Tally(self, self.item.key_for(self.name, key))
+        return Tally(self, self.prefix + key)
 
 
 class Tally(NamedTuple):

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .counters import Counters, Quota, Tally, Window
 from .errors import TooManyRequests
@@ -105,6 +106,7 @@ def _seconds_until_granted(windows: Sequence[Window]) -> int:
     return max(1, *(math.ceil(it.reset_after) for it in windows if it.left == 0))
 
 
+@lru_cache(maxsize=1024)
 def address_key(address: str) -> str:
     """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 address."""
     try:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from .counters import Taken, Tally, Window
+from .counters import Quota, Taken, Tally, Window
 
 SMALLEST_SWEEP = 1024
 
 
-class _Counter(NamedTuple):
+@dataclass(slots=True)
+class _Counter:
     count: int
     expires_at: float
     seconds: int
@@ -40,20 +41,18 @@ class MemoryCounters:
 
     def take(self, tallies: Sequence[Tally]) -> Taken:
         """Count one on each quota's part of this process, or on none."""
+        granted, windows = True, []
         with self._lock:
             now = self._clock()
-            found = [self._live(key, now) for _, key in tallies]
-            granted = all(
-                it is None or it.count < quota.alone
-                for it, (quota, _) in zip(found, tallies, strict=True)
-            )
-            windows = []
-            for counter, (quota, key) in zip(found, tallies, strict=True):
-                count, expires_at, seconds = counter or (0, now + quota.seconds, quota.seconds)
-                count += granted
+            counters = [self._live(key, now) or _new(quota, now) for quota, key in tallies]
+            for counter, (quota, _) in zip(counters, tallies, strict=True):
+                granted = granted and counter.count < quota.alone
+            for counter, (quota, key) in zip(counters, tallies, strict=True):
                 if granted:
-                    self._counters[key] = _Counter(count, expires_at, seconds)
-                windows.append(Window(max(0, quota.alone - count), expires_at - now))
+                    counter.count += 1
+                    self._counters[key] = counter
+                left = max(0, quota.alone - counter.count)
+                windows.append(Window(left, counter.expires_at - now))
             if len(self._counters) >= self._sweep_at:
                 self._sweep(now)
         return Taken(granted, windows)
@@ -65,7 +64,7 @@ class MemoryCounters:
             for _, key in tallies:
                 counter = self._live(key, now)
                 if counter is not None and counter.count > 0:
-                    self._counters[key] = counter._replace(count=counter.count - 1)
+                    counter.count -= 1
 
     def are_degraded(self) -> bool:
         """Tell that they are where they should be."""
@@ -80,3 +79,7 @@ class MemoryCounters:
     def _sweep(self, now: float) -> None:
         self._counters = {key: live for key in self._counters if (live := self._live(key, now))}
         self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._counters))
+
+
+def _new(quota: Quota, now: float) -> _Counter:
+    return _Counter(0, now + quota.seconds, quota.seconds)
