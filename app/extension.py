@@ -11,7 +11,8 @@ from flask_usher.providers.base import Identity, RequestProvider, Resources
 
 from . import configuration
 from .admission import Admission
-from .audit import AuditLog
+from .audit import AuditLog, Observer
+from .audit_sinks import FileSink, Sink, StreamSink, SyslogSink
 from .authentication import Authentication
 from .database import Database
 from .host_identity import flask_login_identity
@@ -20,7 +21,7 @@ from .minter import Minter
 from .policy import Policy, Rule
 from .registry import make_providers
 from .self_test import self_test
-from .settings import Settings
+from .settings import AuditSettings, Settings
 from .shared_counters import make_counters
 from .sign_ins import SignIns
 from .state import EXTENSION, State
@@ -90,15 +91,23 @@ def build(
     rules: tuple[Rule, ...] = (),
     identify: Identify | None = None,
     console: int = STDOUT,
+    observer: Observer | None = None,
 ) -> State:
     """Return the wired parts for these settings, without any Flask app.
 
-    `console` is the descriptor that takes the audit lines when the settings name no file.
+    `console` is the descriptor that takes the audit lines when the settings name no other
+    place; `observer` learns of each decision after its line.
     Raises `SettingsError` when the keys fail their test.
     """
     token = settings.token
     database = Database(settings.database.url)
-    audit = AuditLog(settings.audit.file or console, settings.secret_key, clock)
+    audit = AuditLog(
+        _audit_sink(settings.audit, console),
+        settings.secret_key,
+        clock,
+        best_effort=settings.audit.when_unavailable == "count",
+        observer=observer,
+    )
     counters = make_counters(settings.redis, settings.secret_key, clock)
     limits = Limits(settings.limits, counters)
     sign_ins = SignIns(
@@ -133,3 +142,9 @@ def build(
         authentication=Authentication(providers, sign_ins, limits, audit),
         audit=audit,
     )
+
+
+def _audit_sink(settings: AuditSettings, console: int) -> Sink:
+    if settings.syslog is not None:
+        return SyslogSink(settings.syslog)
+    return FileSink(settings.file) if settings.file is not None else StreamSink(console)

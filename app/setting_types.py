@@ -218,6 +218,15 @@ def _redis_url(value: object) -> str:
     return value
 
 
+def _syslog_socket(value: object) -> Path:
+    if isinstance(value, str) and re.fullmatch(r"/[!-~]{1,106}", value):
+        return Path(value)
+    raise fault(
+        "the path of this machine's syslog socket, such as /dev/log. The daemon behind it can "
+        "pass lines on to another host; over the network nobody would know of a lost one"
+    )
+
+
 def _rate(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"[1-9]\d{0,6} per [1-9]\d{0,4} seconds", value):
         return value
@@ -241,6 +250,7 @@ def _url(value: object) -> str:
 
 Origin = Annotated[str, BeforeValidator(_origin)]
 AuditFile = Annotated[Path | None, BeforeValidator(_audit_file)]
+SyslogSocket = Annotated[Path, BeforeValidator(_syslog_socket)]
 PrivateKeyFile = Annotated[keys.PrivateKey, _loaded(keys.load_private_key)]
 SecretFile = Annotated[keys.Secret, _loaded(keys.load_secret)]
 TextSecretFile = Annotated[keys.TextSecret, _loaded(keys.load_text_secret)]

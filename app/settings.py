@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -38,6 +39,7 @@ from .setting_types import (
     RedisUrl,
     SecretFile,
     SitePath,
+    SyslogSocket,
     Table,
     fault,
     is_loopback,
@@ -229,6 +231,17 @@ class AuditSettings(Table):
 
     file: AuditFile = None
     """Path of the file that lines are appended to, or `stdout` (when absent)."""
+    syslog: SyslogSocket | None = None
+    """Path of the syslog daemon's local socket, in the place of a file."""
+    when_unavailable: Literal["refuse", "count"] = "refuse"
+    """What becomes of a decision whose line can't be written."""
+
+    @field_validator("syslog")
+    @classmethod
+    def _stands_alone(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("file") is not None:
+            raise fault("either audit.file or audit.syslog")
+        return value
 
 
 class ProxySettings(Table):

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from flask_usher import PROBLEMS, Code, Settings
 from flask_usher.audit import AuditLog, Visit
+from flask_usher.audit_sinks import FileSink
 from flask_usher.cli import main
 from flask_usher.keys import Secret
 from flask_usher.minter import Token
@@ -119,7 +120,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_field_of_the_audit_log_is_documented_and_no_other(tmp_path: Path) -> None:
-    log = AuditLog(tmp_path / "audit.log", Secret("test", bytes(range(32))), time.time)
+    log = AuditLog(
+        FileSink(tmp_path / "audit.log"), Secret("test", bytes(range(32))), time.time
+    )
     log.write(
         "event",
         "code",

@@ -29,7 +29,7 @@ LAYERS = """
     provider_settings
     attempts logouts
     replays sign_in_records setting_types database inspection_checks
-    keys errors
+    keys errors audit_sinks
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 
