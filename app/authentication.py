@@ -111,7 +111,8 @@ class Authentication:
             raise
         if ended is None:
             return None
-        self.audit.write("sign-out", "signed-out", visit)
+        person = Identity(provider=ended.provider, subject=ended.subject, signed_in_at=0)
+        self.audit.write("sign-out", "signed-out", visit, identity=person)
         provider = self.providers.get(ended.provider)
         if not isinstance(provider, RedirectProvider):
             return None

@@ -24,6 +24,7 @@ from .self_test import self_test
 from .settings import AuditSettings, Settings
 from .shared_counters import make_counters
 from .sign_ins import SignIns
+from .signals import Signals
 from .state import EXTENSION, State
 from .user_ids import derivation
 from .views.blueprint import blueprint
@@ -71,6 +72,7 @@ class Usher:
             clock=self._clock,
             rules=self._rules,
             identify=self._identify or (flask_login_identity if has_login_manager else None),
+            observer=Signals(app),
         )
         app.extensions[EXTENSION] = state
         prefix = state.settings.url_prefix

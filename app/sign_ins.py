@@ -73,6 +73,7 @@ class Ended:
     """A sign-in that was ended, with what its provider wants to be reminded of."""
 
     provider: str
+    subject: str
     id_token: str | None = field(repr=False)
 
 
@@ -199,7 +200,7 @@ class SignIns:
         which = table.c.id == self._id(cookie)
         with self._database.writing() as connection:
             row = connection.execute(
-                sa.select(table.c.provider, table.c.id_token).where(which)
+                sa.select(table.c.provider, table.c.subject, table.c.id_token).where(which)
             ).first()
             connection.execute(table.delete().where(which))
         return None if row is None else Ended(*tuple(row))

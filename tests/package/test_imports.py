@@ -14,7 +14,7 @@ LAYERS = """
     account_fields
     factory
     extension
-    sandbox host_identity
+    sandbox host_identity signals
     views
     state
     admission authentication
