@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
@@ -34,13 +33,11 @@ class SharedCounters:
 
     After a failure they are left alone for `RETRY_SECONDS`; then one request tries again. So
     no more than that one waits for them, and what is up again is used again.
+    `clock` gives seconds since the epoch.
     """
 
     def __init__(
-        self,
-        shared: FailingCounters,
-        own: Counters,
-        clock: Callable[[], float] = time.monotonic,
+        self, shared: FailingCounters, own: Counters, clock: Callable[[], float]
     ) -> None:
         self._shared = shared
         self._own = own
@@ -77,7 +74,8 @@ class SharedCounters:
             return True
         with self._lock:
             now = self._clock()
-            if self._retry_at is not None and now < self._retry_at:
+            # A clock that is set back must not make the wait longer.
+            if self._retry_at is not None and 0 < self._retry_at - now <= RETRY_SECONDS:
                 return False
             self._retry_at = now + RETRY_SECONDS
         return True
@@ -115,4 +113,4 @@ def make_counters(
     except ModuleNotFoundError:
         expected = "the library, from pip install 'flask-usher[redis]'"
         raise SettingsError((Fault("redis", "no library for Redis", expected),)) from None
-    return SharedCounters(RedisCounters(redis, secret), own)
+    return SharedCounters(RedisCounters(redis, secret), own, clock)
