@@ -22,7 +22,7 @@ from flask_usher.providers.base import (
 
 from .audit import AuditLog, Visit
 from .errors import Code, Rejected
-from .limits import Limits
+from .limits import Limits, Standing
 from .minter import Minter, Token
 from .policy import Decision, Facts, Issue, Policy, Refuse
 from .refusals import refusal_of
@@ -53,24 +53,28 @@ class Admission:
     minter: Minter
     audit: AuditLog
 
-    def admit(self, credentials: Credentials, visit: Visit) -> Token | Refuse:
+    def admit(
+        self, credentials: Credentials, visit: Visit
+    ) -> tuple[Token | Refuse, Standing | None]:
         """Return a token for whoever shows these credentials, or say why there is none.
 
+        Beside it stands how many more tokens the person may have, once one was counted.
         Raises `AuditUnavailable` when the decision can't be recorded.
         """
-        identity, token = None, None
+        identity, token, standing = None, None, None
         decision: Decision
         try:
             sign_in, identity = self.recognise(credentials, visit)
             if identity is not None:
                 person = f"{identity.provider}:{identity.subject}"
-                self.limits.token(person, visit.address).demand()
+                standing = self.limits.token(person, visit.address)
+                standing.demand()
             decision = self.policy.decide(Facts(sign_in, identity))
             if isinstance(decision, Issue):
                 token = self.minter.mint(decision)
         except Exception as error:
             decision = refusal_of(error, visit.support_id)
-        return self._record(visit, identity, decision, token)
+        return self._record(visit, identity, decision, token), standing
 
     def recognise(
         self, credentials: Credentials, visit: Visit
