@@ -185,6 +185,39 @@ def test_a_try_to_sign_in_counts_only_when_it_fails(limits: Limits) -> None:
         pytest.fail("the limit let it pass")
 
 
+def fail_to_sign_in(limits: Limits, account: str, address: str) -> bool:
+    """Tell whether the try was let through; it fails."""
+    try:
+        with limits.sign_in(account, address, ValueError):
+            raise ValueError
+    except ValueError:
+        return True
+    except TooManyRequests:
+        return False
+
+
+def test_row_23_ten_thousand_addresses_against_one_account(counters: MemoryCounters) -> None:
+    limits = Limits(LimitSettings(), counters)
+    networks = [f"10.0.{number // 250}.{number % 250}" for number in range(10_000)]
+    assert sum(fail_to_sign_in(limits, "jane", address) for address in networks) == 10
+    assert fail_to_sign_in(limits, "sam", networks[0])
+
+
+def test_row_23_one_address_against_ten_thousand_accounts(counters: MemoryCounters) -> None:
+    limits = Limits(LimitSettings(), counters)
+    names = [f"name-{number}" for number in range(10_000)]
+    assert sum(fail_to_sign_in(limits, name, "192.0.2.1") for name in names) == 10
+    assert fail_to_sign_in(limits, names[-1], "192.0.2.2")
+
+
+def test_row_22_the_1001st_try_of_all_together(counters: MemoryCounters) -> None:
+    limits = Limits(LimitSettings(), counters)
+    tries = [
+        (f"name-{number}", f"10.0.{number // 250}.{number % 250}") for number in range(1001)
+    ]
+    assert [fail_to_sign_in(limits, *it) for it in tries] == [True] * 1000 + [False]
+
+
 def test_row_22_all_tries_to_sign_in_count_together(limits: Limits) -> None:
     for number in range(20):
         with limits.sign_in(f"name-{number}", f"192.0.2.{number}", ValueError):
