@@ -11,13 +11,17 @@ from flask_usher.providers.base import Identity, RequestProvider, Resources
 
 from . import configuration
 from .admission import Admission
+from .app_rules import AppRules
 from .audit import AuditLog, Observer
 from .audit_sinks import FileSink, Sink, StreamSink, SyslogSink
 from .authentication import Authentication
+from .configuration import PolicySource
 from .database import Database
 from .host_identity import flask_login_identity
 from .limits import Limits
 from .minter import Minter
+from .pauses import Pauses
+from .policies import Policies
 from .policy import Policy, Rule
 from .registry import make_providers
 from .self_test import self_test
@@ -67,9 +71,11 @@ class Usher:
         if EXTENSION in app.extensions:
             raise RuntimeError("Usher is already on this app")
         has_login_manager = hasattr(app, "login_manager")
+        config = app.config.get("USHER")
         state = build(
-            configuration.load(app.config.get("USHER")),
+            configuration.load(config),
             clock=self._clock,
+            policy_source=PolicySource(config),
             rules=self._rules,
             identify=self._identify or (flask_login_identity if has_login_manager else None),
             observer=Signals(app),
@@ -93,12 +99,14 @@ def build(
     rules: tuple[Rule, ...] = (),
     identify: Identify | None = None,
     console: int = STDOUT,
+    policy_source: PolicySource | None = None,
     observer: Observer | None = None,
 ) -> State:
     """Return the wired parts for these settings, without any Flask app.
 
     `console` is the descriptor that takes the audit lines when the settings name no other
-    place; `observer` learns of each decision after its line.
+    place; `observer` learns of each decision after its line. `policy_source` is where the
+    policy is read again when it changes.
     Raises `SettingsError` when the keys fail their test.
     """
     token = settings.token
@@ -133,14 +141,21 @@ def build(
     self_test(settings)
     providers = make_providers(settings.providers, Resources(clock, database, identify))
     of_requests = tuple(it for it in providers.values() if isinstance(it, RequestProvider))
-    policy = Policy(derivation(token.user_id, token.pairwise_key), rules)
+    user_id = derivation(token.user_id, token.pairwise_key)
+    app_rules = AppRules(rules) if rules else None
+    policies = Policies(
+        settings.policy, lambda policy: Policy(user_id, app_rules, policy), policy_source
+    )
+    pauses = Pauses(database, clock)
     return State(
         settings=settings,
         clock=clock,
         database=database,
         providers=providers,
         sign_ins=sign_ins,
-        admission=Admission(sign_ins, providers, of_requests, limits, policy, minter, audit),
+        admission=Admission(
+            sign_ins, providers, of_requests, limits, pauses, policies, minter, audit, clock
+        ),
         authentication=Authentication(providers, sign_ins, limits, audit),
         audit=audit,
     )

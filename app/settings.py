@@ -24,8 +24,8 @@ from pydantic import (
 )
 
 from . import keys
-from .errors import PROBLEMS
 from .provider_settings import LocalProviderSettings, ProviderSettings
+from .rules.settings import PolicySettings
 from .setting_types import (
     AuditFile,
     DatabaseUrl,
@@ -82,8 +82,6 @@ VISITOR_DATA_FIELDS = (
     "zipCode",
 )
 
-Activation = Literal["none", "anonymous"]
-ProblemCode = Annotated[str, key_among(PROBLEMS)]
 VisitorDataField = Annotated[str, key_among(VISITOR_DATA_FIELDS)]
 ClaimName = Annotated[str, Field(min_length=1)]
 ProviderName = Annotated[
@@ -217,13 +215,6 @@ class RedisSettings(Table):
     """`redis://`, `rediss://` or `unix://`, with user and password if there are any."""
     ca_file: ExistingFile | None = None
     """Path of the certificates to trust with `rediss://` instead of the system's (PEM)."""
-
-
-class PolicySettings(Table):
-    """`[policy]`: what a refusal makes the page do."""
-
-    activation: Frozen[ProblemCode, Activation] = Field(default_factory=dict)
-    """For a refusal's code: `none` (when absent) or `anonymous`."""
 
 
 class AuditSettings(Table):

@@ -66,7 +66,7 @@ def _check_request(request: Request) -> None:
     try:
         body = request.get_data(cache=False)
     except HTTPException as error:
-        raise Rejected(refusal_of(error).code) from error
+        raise Rejected(Code(refusal_of(error).code)) from error
     if len(body) > BODY_LIMIT_BYTES:
         raise Rejected(Code.CONTENT_TOO_LARGE)
     if not EMPTY_OBJECT.fullmatch(body):

@@ -18,18 +18,18 @@ LAYERS = """
     views
     state
     admission authentication
-    audit self_test
-    minter refusals
+    policies app_rules audit self_test
+    minter refusals problem_details
     policy
     limits shared_counters
     redis_counters
     redis_client memory_counters
     sign_ins user_ids counters configuration registry schema inspection proxies
-    settings openid_registry
-    provider_settings
+    settings openid_registry pauses
+    provider_settings rules
     attempts logouts
     replays sign_in_records setting_types database inspection_checks
-    keys errors audit_sinks
+    keys errors audit_sinks audit_reader
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 

@@ -1,0 +1,175 @@
+"""What an expression can see: few names, each with a type, and nothing that is not data."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from flask_usher.providers.base import AccountFacts, Identity
+
+from . import cel
+
+if TYPE_CHECKING:
+    from cel import Context
+
+FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "identity": {
+            "provider": "string",
+            "subject": "string",
+            "claims": "map",
+            "groups": "list of strings",
+            "acr": "string",
+            "amr": "list of strings",
+            "signed_in_at": "timestamp",
+            "percentile": "double",
+        },
+        "account": {"name": "string", "created_at": "timestamp"},
+        "request": {"address": "string", "origin": "string"},
+        "local": {"time": "string", "weekday": "int", "date": "string"},
+    }
+)
+"""The fields of each variable, with their types. `now`, a timestamp, has none."""
+NAMES = frozenset({*FIELDS, "now"})
+
+LARGEST_INTEGER = 2**63 - 1
+MOST_VALUES = 1000
+MOST_CHARACTERS = 65536
+DEEPEST = 8
+
+
+class NotJudgeable(ValueError):
+    """What is known of the person can't be given to an expression; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Where a request comes from: its address, and the origin of the page, if it says so."""
+
+    address: str = ""
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Whom the rules judge, and when: `now` is in seconds since the epoch."""
+
+    identity: Identity
+    now: float
+    request: Asker = field(default_factory=Asker)
+
+
+def context_of(case: Case, zone: ZoneInfo) -> Context:
+    """Return what the expressions see of a case. `zone` is for `local`.
+
+    What is not known is absent, never empty. Raises `NotJudgeable` for claims that hold too
+    much, or what has no place in JSON.
+    """
+    now = _timestamp(case.now)
+    local = now.astimezone(zone)
+    try:
+        return cel.make_context(
+            {
+                "identity": _identity(case.identity),
+                "account": _account(case.identity.account),
+                "request": _request(case.request),
+                "now": now,
+                "local": {
+                    "time": f"{local.hour:02}:{local.minute:02}",
+                    "weekday": local.isoweekday(),
+                    "date": local.date().isoformat(),
+                },
+            }
+        )
+    except NotJudgeable:
+        raise
+    except ValueError as error:
+        raise NotJudgeable("a value that is no text, number, list or table") from error
+
+
+def percentile(identity: Identity) -> float:
+    """Return where a person stands in a roll-out: from 0 up to 100, the same for good."""
+    name = f"{len(identity.provider)}:{identity.provider}{identity.subject}"
+    digest = hashlib.sha256(name.encode("utf-8", "replace")).digest()
+    return int.from_bytes(digest[:4], "big") * 100 / 2**32
+
+
+def _identity(identity: Identity) -> dict[str, Any]:
+    known: dict[str, Any] = {
+        "provider": identity.provider,
+        "subject": identity.subject,
+        "claims": _Judgeable().table(identity.claims),
+        "groups": _Judgeable().list(identity.groups),
+        "amr": _Judgeable().list(identity.amr),
+        "signed_in_at": _timestamp(identity.signed_in_at),
+        "percentile": percentile(identity),
+    }
+    if identity.acr is not None:
+        known["acr"] = identity.acr
+    return known
+
+
+def _account(account: AccountFacts | None) -> dict[str, Any]:
+    if account is None:
+        return {}
+    return {"name": account.name, "created_at": _timestamp(account.created_at)}
+
+
+def _request(asker: Asker) -> dict[str, Any]:
+    known = {"address": asker.address}
+    if asker.origin is not None:
+        known["origin"] = asker.origin
+    return known
+
+
+def _timestamp(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise NotJudgeable("a time that is none") from error
+
+
+class _Judgeable:
+    """Copies values of JSON, and counts, so that no expression has much to look at."""
+
+    def __init__(self) -> None:
+        self._values = 0
+        self._characters = 0
+
+    def table(self, table: Mapping[Any, object], depth: int = 0) -> dict[str, Any]:
+        return {self._text(key): self._value(item, depth + 1) for key, item in table.items()}
+
+    def list(self, items: Sequence[object], depth: int = 0) -> list[Any]:
+        return [self._value(item, depth + 1) for item in items]
+
+    def _value(self, value: object, depth: int) -> object:
+        self._values += 1
+        if self._values > MOST_VALUES or depth > DEEPEST:
+            raise NotJudgeable("more claims than a rule looks at")
+        if isinstance(value, str):
+            return self._text(value)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int) and abs(value) <= LARGEST_INTEGER:
+            return value
+        if isinstance(value, float) and math.isfinite(value):
+            return value
+        if isinstance(value, list | tuple):
+            return self.list(value, depth)
+        if isinstance(value, Mapping):
+            return self.table(value, depth)
+        raise NotJudgeable("a claim that is no text, number, list or table")
+
+    def _text(self, text: object) -> str:
+        if not isinstance(text, str):
+            raise NotJudgeable("a claim whose name is no text")
+        self._characters += len(text)
+        if self._characters > MOST_CHARACTERS:
+            raise NotJudgeable("more claims than a rule looks at")
+        return text
