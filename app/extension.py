@@ -153,6 +153,7 @@ def build(
         database=database,
         providers=providers,
         sign_ins=sign_ins,
+        limits=limits,
         admission=Admission(
             sign_ins, providers, of_requests, limits, pauses, policies, minter, audit, clock
         ),

@@ -71,6 +71,7 @@ MUTABLE_CLAIMS = frozenset(
         "zoneinfo",
     ]
 )
+LONGEST_LOCK_SECONDS = 15 * 60
 VISITOR_DATA_FIELDS = (
     "address",
     "city",
@@ -206,6 +207,14 @@ class LimitSettings(Table):
     """Tokens for all who are behind one address."""
     workers: Annotated[StrictInt, Field(ge=1, le=1024)] = 1
     """How many processes there are on all hosts: without Redis each grants its part."""
+
+    @field_validator("sign_in_failures_per_account")
+    @classmethod
+    def _ends_a_lock_soon(cls, value: str) -> str:
+        # Or anybody could keep somebody else out for hours (OWASP ASVS 6.1.1).
+        if int(value.split()[2]) > LONGEST_LOCK_SECONDS:
+            raise fault(f"a limit over at most {LONGEST_LOCK_SECONDS} seconds")
+        return value
 
 
 class RedisSettings(Table):

@@ -25,7 +25,8 @@ def live() -> Response:
 def ready() -> Response:
     """Answer 200 when tokens can be issued, else 503 with the name of what is missing.
 
-    With an audit log that may fail and has failed, the answer is 200 `degraded`.
+    With an audit log that may fail and has failed, or with limits that each process counts for
+    itself because Redis is away, the answer is 200 `degraded`.
     """
     state = current_state()
     checks = {}
@@ -38,6 +39,7 @@ def ready() -> Response:
         checks["audit"] = "ok"
     except UsherError:
         checks["audit"] = "degraded" if state.audit.best_effort else "unavailable"
+    checks["limits"] = "degraded" if state.limits.are_degraded() else "ok"
     status = _status(checks.values())
     # A provider that is away keeps its own people out, and nobody else's.
     providers = {

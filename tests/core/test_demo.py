@@ -297,7 +297,7 @@ def test_it_serves_until_it_is_stopped(
 ) -> None:
     assert _ready(process, f"http://127.0.0.1:{free_port}") == {
         "status": "ready",
-        "checks": {"database": "ok", "audit": "ok"},
+        "checks": {"database": "ok", "audit": "ok", "limits": "ok"},
         "providers": {},
     }
     with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as page:

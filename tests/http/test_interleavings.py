@@ -15,9 +15,7 @@ from flask_usher.audit import Visit
 from flask_usher.minter import Token
 
 PEOPLE = ("jane", "sam", "kim")
-UNLIMITED = dict.fromkeys(
-    ("tokens_per_person", "tokens_per_address"), "9999999 per 1 seconds"
-)
+UNLIMITED = dict.fromkeys(("tokens_per_person", "tokens_per_address"), "9999999 per 1 seconds")
 THREADS = 8
 
 

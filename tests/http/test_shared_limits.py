@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.redis_server import RedisServer
+from support.certificates import certificate
+from support.redis_server import MakeRedis, RedisServer
 from support.refusals import assert_page_refused, assert_refused
+from support.server import free_port
 from support.service import PASSWORD, LogText, MakeService, Service
 from support.threads import together
 
@@ -320,3 +323,58 @@ def test_row_166_wrong_password_from_the_start(
     assert service.signed_in("jane").ask().status_code == 200
     assert log.text.count(DEGRADED) == 1
     assert "hidden-password" not in repr(service.state.settings)
+
+
+def test_row_166_readiness_says_degraded_and_then_that_it_is_over(
+    hosts: Hosts, redis_server: RedisServer
+) -> None:
+    browser = hosts.first.browser()
+
+    def readiness() -> tuple[int, str, str]:
+        answer = browser.get("/usher/health/ready")
+        members = answer.members
+        assert redis_server.url not in answer.text
+        return answer.status_code, members["status"], members["checks"]["limits"]
+
+    assert readiness() == (200, "ready", "ok")
+    redis_server.kill()
+    assert readiness() == readiness() == (200, "degraded", "degraded")
+    redis_server.start()
+    hosts.pass_retry()
+    assert readiness() == (200, "ready", "ok")
+
+
+def test_over_tcp_with_a_password_and_a_database(
+    make_service: MakeService, make_redis: MakeRedis
+) -> None:
+    port = free_port()
+    make_redis(f"port {port}", f"user usher on >{NEW_PASSWORD} ~* +@all")
+    service = make_service(redis={"url": f"redis://usher:{NEW_PASSWORD}@127.0.0.1:{port}/3"})
+    service.secrets.add(NEW_PASSWORD)
+    assert service.signed_in("jane").ask().status_code == 200
+    assert not service.state.limits.are_degraded()
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "is_good"),
+    [
+        pytest.param("localhost", True, True, id="good"),
+        pytest.param("localhost", False, False, id="unknown-authority"),
+        pytest.param("redis.example", True, False, id="another-host"),
+    ],
+)
+def test_over_tls_certificates_are_checked(
+    make_service: MakeService,
+    make_redis: MakeRedis,
+    tmp_path: Path,
+    host: str,
+    trusted: bool,
+    is_good: bool,
+) -> None:
+    port, file = free_port(), certificate(tmp_path, host)
+    files = (f"tls-{it} {file}" for it in ("cert-file", "key-file", "ca-cert-file"))
+    make_redis(f"tls-port {port}", "tls-auth-clients no", *files)
+    table = {"url": f"rediss://localhost:{port}"} | ({"ca_file": str(file)} if trusted else {})
+    service = make_service(redis=table)
+    assert service.signed_in("jane").ask().status_code == 200
+    assert service.state.limits.are_degraded() != is_good

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,10 @@ class RedisServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         configuration = self.folder / "redis.conf"
-        lines = ("port 0", f"unixsocket {self._socket}", 'save ""', f"dir {self.folder}")
+        lines = (
+            *("bind 127.0.0.1", "port 0", f"unixsocket {self._socket}"),
+            *('save ""', f"dir {self.folder}"),
+        )
         configuration.write_text("\n".join(lines + self._options) + "\n")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -93,14 +96,29 @@ class RedisServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+MakeRedis = Callable[..., RedisServer]
+
+
 @pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    """A Redis server of the test's own, for tests marked `redis`."""
+def make_redis() -> Iterator[MakeRedis]:
+    """Start Redis servers of the test's own, for tests marked `redis`."""
     program = redis_program()
     assert program is not None
-    server = RedisServer(program)
+    servers: list[RedisServer] = []
+
+    def make(*options: str) -> RedisServer:
+        servers.append(RedisServer(program, *options))
+        servers[-1].start()
+        return servers[-1]
+
     try:
-        server.start()
-        yield server
+        yield make
     finally:
-        server.remove()
+        for server in servers:
+            server.remove()
+
+
+@pytest.fixture
+def redis_server(make_redis: MakeRedis) -> RedisServer:
+    """A Redis server of the test's own, for tests marked `redis`."""
+    return make_redis()
