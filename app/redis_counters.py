@@ -50,7 +50,7 @@ class RedisCounters(RedisStorage):
     """
 
     # Or every `limits` in this process would store with this class.
-    STORAGE_SCHEME = None
+    STORAGE_SCHEME = None  # type: ignore[assignment]
     failures = (RedisError,)
 
     def __init__(self, settings: RedisSettings, secret: Secret) -> None:
@@ -58,8 +58,8 @@ class RedisCounters(RedisStorage):
         super().__init__("redis://", connection_pool=pool, key_prefix="usher:limits")
         self._connections = pool
         self._key = secret.derive("limits")
-        self._take = self.get_connection().register_script(TAKE)
-        self._give_back = self.get_connection().register_script(GIVE_BACK)
+        self._take = self.get_connection().register_script(TAKE.encode())
+        self._give_back = self.get_connection().register_script(GIVE_BACK.encode())
 
     def take(self, tallies: Sequence[Tally]) -> Taken:
         """Count one on each quota, or on none."""

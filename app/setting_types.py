@@ -209,10 +209,10 @@ def _redis_url(value: object) -> str:
         raise hidden_fault(expected) from None
     # What else a query could set includes the check of certificates, and the timeouts.
     if parts.scheme == "unix":
-        well_formed = parts.path != "" and not host and re.fullmatch(_DB_QUERY, parts.query)
+        well_formed = bool(parts.path and not host and re.fullmatch(_DB_QUERY, parts.query))
     else:
         known = parts.scheme in {"redis", "rediss"} and _HOST.fullmatch(host) and port != 0
-        well_formed = known and re.fullmatch(_DB_PATH, parts.path) and not parts.query
+        well_formed = bool(known and re.fullmatch(_DB_PATH, parts.path) and not parts.query)
     if not well_formed or parts.fragment:
         raise hidden_fault(expected)
     return value

@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 class FailingCounters(Counters, Protocol):
     """Counters that may not answer, and then raise one of `failures`."""
 
-    failures: tuple[type[Exception], ...]
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What not answering raises."""
+        ...
 
     def reconnect(self) -> None:
         """Drop the connections there are."""
