@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from blinker import Namespace, Signal
+from blinker import NamedSignal, Namespace
 from flask import Flask
 
 from .audit import Details, Visit
@@ -50,11 +50,11 @@ class Signals:
                 logger.exception("a receiver of %s failed (%s)", signal.name, visit.support_id)
 
 
-def _values(signal: Signal, code: str, details: Details) -> dict[str, object]:
+def _values(signal: NamedSignal, code: str, details: Details) -> dict[str, object]:
     """Return what a signal says beside the visit. A token is never part of it."""
     person, token = details.get("identity"), details.get("token")
-    why = {"code": code, "reason": details.get("reason")}
-    decided = {"identity": person, "policy": details.get("policy")}
+    why: dict[str, object] = {"code": code, "reason": details.get("reason")}
+    decided: dict[str, object] = {"identity": person, "policy": details.get("policy")}
     if signal is token_issued:
         return decided | {"expires_at": token.expires_at if token else None}
     if signal is token_refused:
@@ -69,7 +69,7 @@ def _values(signal: Signal, code: str, details: Details) -> dict[str, object]:
     }
 
 
-def _signal_of(event: str, code: str) -> Signal | None:
+def _signal_of(event: str, code: str) -> NamedSignal | None:
     match event:
         case "token":
             return token_issued if code == "issued" else token_refused

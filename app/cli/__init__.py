@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .audit import audit
 from .check import check
 from .db import db
 from .demo import demo
@@ -32,5 +33,5 @@ def main(settings: Path | None) -> None:
     """
 
 
-for command in (check, db, demo, inspect, keys, sign_ins, users):
+for command in (audit, check, db, demo, inspect, keys, sign_ins, users):
     main.add_command(command)
