@@ -7,11 +7,13 @@ import sys
 from typing import Any
 
 import pytest
+from limits.storage import RedisStorage, storage_from_string
 from support.installations import Installation, faults_of
 
 from flask_usher import configuration
 from flask_usher.errors import SettingsError
 from flask_usher.extension import build
+from flask_usher.redis_counters import RedisCounters
 
 PASSWORD = "hunter2-correct-horse"
 
@@ -103,6 +105,11 @@ def test_without_redis_its_library_is_not_loaded(installation: Installation) -> 
     )
     command = [sys.executable, "-c", program, str(installation.toml())]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_what_others_store_with_the_same_library_goes_where_it_did() -> None:
+    assert RedisCounters.__base__ is RedisStorage
+    assert type(storage_from_string("redis://127.0.0.1:9")) is RedisStorage
 
 
 @pytest.mark.parametrize(("seconds", "is_good"), [(1, True), (900, True), (901, False)])

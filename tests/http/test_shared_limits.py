@@ -344,14 +344,20 @@ def test_row_166_readiness_says_degraded_and_then_that_it_is_over(
     assert readiness() == (200, "ready", "ok")
 
 
-def test_over_tcp_with_a_password_and_a_database(
+# As the page on limits says, and `SELECT` for a database other than the first.
+NEEDED = "+evalsha +script|load +get +incr +decr +pttl +pexpire +ping +select"
+
+
+def test_over_tcp_as_a_user_who_may_do_no_more_than_needed(
     make_service: MakeService, make_redis: MakeRedis
 ) -> None:
     port = free_port()
-    make_redis(f"port {port}", f"user usher on >{NEW_PASSWORD} ~* +@all")
+    make_redis(f"port {port}", f"user usher on >{NEW_PASSWORD} ~usher:* -@all {NEEDED}")
     service = make_service(redis={"url": f"redis://usher:{NEW_PASSWORD}@127.0.0.1:{port}/3"})
     service.secrets.add(NEW_PASSWORD)
     assert service.signed_in("jane").ask().status_code == 200
+    assert try_at(service, "192.0.2.1") == 401
+    assert try_at(service, "192.0.2.1", password=PASSWORD) == 303
     assert not service.state.limits.are_degraded()
 
 
