@@ -23,7 +23,7 @@ from ..audit_reader import (
     newest_first,
     opened,
 )
-from .audit_files import STDIN, entries_of, failures_told, log_file
+from .audit_files import STDIN, entries_of, failures_told, log_file, remedies_of_rules
 from .audit_text import as_row, as_story
 from .context import Failure
 from .local_accounts import AccountName, local_accounts
@@ -92,10 +92,10 @@ def show(context: click.Context, support_id: str, file: Path | None, as_json: bo
       usher audit show 7XK2M-9QFT4
       journalctl -o cat -t usher | usher audit show 7XK2M-9QFT4 --file -
     """
-    count = 0
+    count, remedies = 0, remedies_of_rules(context, file)
     for entry in entries_of(context, file, support_id):
         count += 1
-        click.echo(entry.text if as_json else as_story(entry) + "\n")
+        click.echo(entry.text if as_json else as_story(entry, remedies) + "\n")
     if not count:
         raise Failure(f"nothing is recorded under {support_id}")
 

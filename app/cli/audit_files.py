@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +45,14 @@ def entries_of(context: click.Context, given: Path | None, support_id: str) -> I
         for file in files:
             with opened(file) as stream:
                 yield from entries_with(stream, support_id)
+
+
+def remedies_of_rules(context: click.Context, given: Path | None) -> Mapping[str, str]:
+    """Return what helps against each rule that says so, where the settings' log is read."""
+    if given is not None:
+        return {}
+    rules = load_settings(context).policy.rules
+    return {rule.code: rule.remedy for rule in rules if rule.remedy is not None}
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from ..audit_reader import Entry
@@ -33,8 +35,11 @@ LABELS = {
 COLUMNS = (("event", 15), ("code", 22), ("support_id", 11), ("address", 15), ("provider", 8))
 
 
-def as_story(entry: Entry) -> str:
-    """Return all that a line says, and what its code means and calls for."""
+def as_story(entry: Entry, remedies: Mapping[str, str]) -> str:
+    """Return all that a line says, and what its code means and calls for.
+
+    `remedies` are those of the operator's own rules, by their code.
+    """
     code = entry["code"]
     outcome = click.style(printable(code), bold=True)
     lines = [f"{entry['support_id']}  {printable(entry['event'])}: {outcome}"]
@@ -43,6 +48,8 @@ def as_story(entry: Entry) -> str:
         lines += [f"  {problem.title} ({problem.status.value}).", f"  {problem.detail}"]
     elif code in GOOD:
         lines += [f"  {GOOD[code]}"]
+    elif code in remedies:
+        lines += [f"  {printable(remedies[code])}"]
     width = max(map(len, LABELS.values())) + 2
     rows = [(label, entry[field]) for field, label in LABELS.items() if field in entry.fields]
     return "\n".join([*lines, "", *(f"  {label:{width}}{printable(it)}" for label, it in rows)])

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from support.command_line import CommandLine, command_line
+from support.installations import Installation
 from support.service import PASSWORD
 
 from flask_usher.audit_reader import canonical_support_id
@@ -93,6 +94,18 @@ class TestShow:
         told = usher.succeed("audit", "show", JANE)
         assert "The policy does not allow a token (403)." in told
         assert "the audit line names the rule" in told
+        assert re.search(r"^  rule +staff-first$", told, re.M)
+
+    def test_a_refusal_by_a_rule_of_the_operators_own(
+        self, usher: CommandLine, write: Write
+    ) -> None:
+        rule = {"code": "staff-first", "refuse_when": "true", "remedy": "Wait until May."}
+        Installation(usher.folder).toml(
+            audit={"file": str(usher.audit_file)}, policy={"rules": [rule]}
+        )
+        file = write(line(code="staff-first", rule="staff-first"))
+        assert "\n  Wait until May.\n" in usher.succeed("audit", "show", JANE)
+        told = usher.succeed("audit", "show", JANE, "--file", str(file))
         assert re.search(r"^  rule +staff-first$", told, re.M)
 
     def test_all_its_lines_from_all_files(self, usher: CommandLine, write: Write) -> None:
