@@ -27,6 +27,7 @@ from .minter import Minter, Token
 from .pauses import Pauses
 from .policies import Policies
 from .policy import Decision, Facts, Issue, Refuse
+from .recent_failures import RecentFailures
 from .refusals import refusal_of
 from .rules.tables import ISSUED
 from .rules.variables import Asker
@@ -44,6 +45,12 @@ class Credentials:
     cookie: str | None
     headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def shown(self) -> Iterator[str]:
+        """Yield all of it, in one order."""
+        yield self.cookie or ""
+        for name in sorted(self.headers):
+            yield from (name, *self.headers[name])
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -55,6 +62,7 @@ class Admission:
     limits: Limits
     pauses: Pauses
     policies: Policies
+    recent_failures: RecentFailures
     minter: Minter
     audit: AuditLog
     clock: Callable[[], float]
@@ -72,7 +80,8 @@ class Admission:
         decision: Decision
         try:
             self.pauses.check()
-            sign_in, identity = self.recognise(credentials, visit)
+            with self.recent_failures.remembered(credentials.shown()):
+                sign_in, identity = self.recognise(credentials, visit)
             if identity is not None:
                 person = f"{identity.provider}:{identity.subject}"
                 standing = self.limits.token(person, visit.address)

@@ -23,6 +23,7 @@ from .minter import Minter
 from .pauses import Pauses
 from .policies import Policies
 from .policy import Policy, Rule
+from .recent_failures import RecentFailures
 from .registry import make_providers
 from .self_test import self_test
 from .settings import AuditSettings, Settings
@@ -155,7 +156,16 @@ def build(
         sign_ins=sign_ins,
         limits=limits,
         admission=Admission(
-            sign_ins, providers, of_requests, limits, pauses, policies, minter, audit, clock
+            sign_ins,
+            providers,
+            of_requests,
+            limits,
+            pauses,
+            policies,
+            RecentFailures(clock),
+            minter,
+            audit,
+            clock,
         ),
         authentication=Authentication(providers, sign_ins, limits, audit),
         audit=audit,

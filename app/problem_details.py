@@ -9,9 +9,9 @@ TYPE_PREFIX = "urn:usher:problem:"
 
 
 def problem_details(
-    refusal: Refuse, *, activation: Activation, support_id: str, sign_in_url: str
+    refusal: Refuse, *, activation: Activation, support_id: str, sign_in_url: str | None
 ) -> dict[str, object]:
-    """Return the members of the answer; `sign_in_url` is in it where signing in may help."""
+    """Return the members of the answer; `sign_in_url` is for where signing in may help."""
     problem = refusal.problem
     members: dict[str, object] = {
         "type": TYPE_PREFIX + refusal.code,
@@ -23,6 +23,6 @@ def problem_details(
         "retryable": problem.retryable,
         "support_id": support_id,
     }
-    if problem.sign_in_helps:
+    if sign_in_url is not None:
         members["sign_in_url"] = sign_in_url
     return members

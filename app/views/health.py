@@ -26,7 +26,8 @@ def ready() -> Response:
     """Answer 200 when tokens can be issued, else 503 with the name of what is missing.
 
     With an audit log that may fail and has failed, or with limits that each process counts for
-    itself because Redis is away, the answer is 200 `degraded`.
+    itself because Redis is away, or with a new policy that has faults so that the one before
+    it decides, the answer is 200 `degraded`.
     """
     state = current_state()
     checks = {}
@@ -39,6 +40,9 @@ def ready() -> Response:
         checks["audit"] = "ok"
     except UsherError:
         checks["audit"] = "degraded" if state.audit.best_effort else "unavailable"
+    policies = state.admission.policies
+    policy = policies.current().version
+    checks["policy"] = "ok" if policies.fault is None else "degraded"
     checks["limits"] = "degraded" if state.limits.are_degraded() else "ok"
     status = _status(checks.values())
     # A provider that is away keeps its own people out, and nobody else's.
@@ -50,6 +54,7 @@ def ready() -> Response:
     body = {
         "status": status,
         "checks": checks,
+        "policy": policy,
         "providers": providers,
     }
     return Response(

@@ -41,7 +41,7 @@ def problem_response(refusal: Refuse) -> Response:
         refusal,
         activation=current_state().admission.policies.current().activation(refusal),
         support_id=current_visit().support_id,
-        sign_in_url=url_for("usher.sign_in_page"),
+        sign_in_url=url_for("usher.sign_in_page") if refusal.problem.sign_in_helps else None,
     )
     response = Response(
         json.dumps(body) + "\n", refusal.problem.status, mimetype="application/problem+json"

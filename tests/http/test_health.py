@@ -9,9 +9,11 @@ from support.refusals import assert_refused
 from support.service import MakeService, Service
 
 from flask_usher.keys import write_private_file
+from flask_usher.rules.settings import PolicySettings
 
-CHECKS = {"database": "ok", "audit": "ok", "limits": "ok"}
-READY = {"status": "ready", "checks": CHECKS, "providers": {}}
+CHECKS = {"database": "ok", "audit": "ok", "policy": "ok", "limits": "ok"}
+POLICY = PolicySettings().version
+READY = {"status": "ready", "checks": CHECKS, "policy": POLICY, "providers": {}}
 
 
 def test_alive(service: Service) -> None:
@@ -43,7 +45,7 @@ def test_row_186_without_tables(make_service: MakeService) -> None:
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
     checks = CHECKS | {"database": "schema not current"}
-    assert answer.members == {"status": "not ready", "checks": checks, "providers": {}}
+    assert answer.members == {"status": "not ready", "checks": checks, "policy": POLICY, "providers": {}}
     assert service.browser().get("/usher/health/live").status_code == 200
 
 
@@ -54,7 +56,7 @@ def test_row_186_without_a_database(make_service: MakeService) -> None:
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
     checks = CHECKS | {"database": "unavailable"}
-    assert answer.members == {"status": "not ready", "checks": checks, "providers": {}}
+    assert answer.members == {"status": "not ready", "checks": checks, "policy": POLICY, "providers": {}}
     assert service.browser().get("/usher/health/live").status_code == 200
 
 
@@ -63,7 +65,7 @@ def test_row_186_without_an_audit_log(make_service: MakeService) -> None:
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
     checks = CHECKS | {"audit": "unavailable"}
-    assert answer.members == {"status": "not ready", "checks": checks, "providers": {}}
+    assert answer.members == {"status": "not ready", "checks": checks, "policy": POLICY, "providers": {}}
 
 
 @pytest.mark.parametrize("path", ["live", "ready"])

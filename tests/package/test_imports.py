@@ -18,7 +18,7 @@ LAYERS = """
     views
     state
     admission authentication
-    policies app_rules audit self_test
+    policies app_rules audit self_test recent_failures
     minter refusals problem_details
     policy
     limits shared_counters
