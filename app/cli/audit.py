@@ -123,10 +123,11 @@ def tail(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """Show the last lines: ten, or -n, or all of the time that --since gives.
+    """Show the last lines, and with --follow those to come.
 
-    Looks into the log and the files beside it that were moved away, but not into compressed
-    ones. With --follow it goes on until Ctrl-C, also when the file is moved away.
+    They are ten, or -n, or all of the time that --since gives. Looks into the log and the files
+    beside it that were moved away, but not into compressed ones. With --follow it goes on until
+    Ctrl-C, also when the file is moved away.
 
     \b
     Examples:
