@@ -39,7 +39,7 @@ class Expression:
             program = cel.compile_program(text)
         except ValueError as error:
             raise faulty_syntax(text, str(error)) from None
-        check(text, program)
+        check(text)
         return cls(text, program)
 
     def holds(self, context: Context) -> bool:

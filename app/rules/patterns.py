@@ -20,7 +20,10 @@ def pattern_fault(literal: str) -> str | None:
     if "(?" in pattern.replace("(?:", ""):
         return f"a regular expression with no flags but {IGNORE_CASE} at its beginning"
     if not _is_whole(pattern):
-        return "a regular expression for the whole text: from ^ to $, alternatives in brackets"
+        return (
+            "a regular expression for the whole text: from ^ to $, alternatives in brackets, "
+            r"and \[ and \] in a class"
+        )
     return None
 
 
@@ -28,15 +31,20 @@ def _is_whole(pattern: str) -> bool:
     if not pattern.startswith("^"):
         return False
     depth, in_class, is_escaped, ends = 0, False, False, False
+    previous = ""
     for character in pattern:
         ends = character == "$" and depth == 0 and not (in_class or is_escaped)
         if is_escaped or character == "\\":
             is_escaped = not is_escaped
         elif in_class:
+            # A bracket that belongs to the class would hide where it ends.
+            if character == "[" or (character == "]" and previous in {"[", "[^"}):
+                return False
             in_class = character != "]"
         elif character == "|" and depth == 0:
             return False
         else:
             in_class = character == "["
             depth += (character == "(") - (character == ")")
+        previous = "[^" if (previous, character) == ("[", "^") else character
     return ends

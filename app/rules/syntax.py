@@ -14,8 +14,9 @@ from dataclasses import dataclass
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+|//[^\n]*)
-  | (?P<string>[bBrR]{0,2}(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''
-      |"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))
+  | (?P<string>[bB]?[rR](?:\"\"\".*?\"\"\"|'''.*?'''|"[^"]*"|'[^']*')
+      |[bB]?(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''
+        |"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))
   | (?P<number>0[xX][0-9a-fA-F]+[uU]?|(?:\d+\.\d+|\.\d+|\d+)(?:[eE][+-]?\d+)?[uU]?)
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
   | (?P<operator>&&|\|\||[=!<>]=|.)
@@ -23,7 +24,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _OPENING, _CLOSING = "([{", ")]}"
-MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
+MACROS = frozenset({"all", "exists", "exists_one", "filter"})
 """What runs an expression for each element of a list."""
 
 
@@ -95,10 +96,10 @@ def operands(tokens: Sequence[Token], is_logical: bool = True) -> Iterator[Opera
     yield from _in_brackets(tokens)
 
 
-def equalities(text: str) -> list[Token]:
-    """Return the `==` and `!=` of an operand that are in no brackets."""
+def comparisons(text: str) -> list[Token]:
+    """Return the `==`, `!=` and `in` of an operand that are in no brackets."""
     tokens = tokens_of(text)
-    return [tokens[index] for index in _at_top(tokens, {"==", "!="})]
+    return [tokens[index] for index in _at_top(tokens, {"==", "!=", "in"})]
 
 
 def _in_brackets(tokens: Sequence[Token]) -> Iterator[Operand]:
@@ -117,9 +118,8 @@ def _in_brackets(tokens: Sequence[Token]) -> Iterator[Operand]:
 def _at_top(tokens: Sequence[Token], wanted: set[str]) -> list[int]:
     depth, found = 0, []
     for index, token in enumerate(tokens):
-        if token.kind != "operator":
-            continue
-        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        if token.kind == "operator":
+            depth += (token.text in _OPENING) - (token.text in _CLOSING)
         if depth == 0 and token.text in wanted:
             found.append(index)
     return found

@@ -39,7 +39,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 NAMES = frozenset({*FIELDS, "now"})
 
 LARGEST_INTEGER = 2**63 - 1
-MOST_VALUES = 1000
+MOST_VALUES = 500
 MOST_CHARACTERS = 65536
 DEEPEST = 8
 
