@@ -64,7 +64,7 @@ for number in range(int(sys.argv[3])):
 
 
 @contextmanager
-def two_writers(file: Path, lines: int) -> Iterator[None]:
+def two_writers(file: Path, lines: int) -> Iterator[list[subprocess.Popen[str]]]:
     """Two processes that write at the same time; both have finished at the end."""
     writers = [
         subprocess.Popen(
@@ -82,7 +82,7 @@ def two_writers(file: Path, lines: int) -> Iterator[None]:
         assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.flush()
-    yield
+    yield writers
     for writer in writers:
         writer.communicate(timeout=60)
         assert writer.returncode == 0
@@ -104,12 +104,12 @@ def test_row_165_lines_of_two_processes_do_not_mix(file: Path) -> None:
 
 def test_row_165_no_line_is_lost_while_the_file_is_rotated(file: Path) -> None:
     rotated = []
-    with two_writers(file, 4000):
-        for number in range(20):
-            while not file.exists() or file.stat().st_size < 30_000:
-                time.sleep(0.002)
-            rotated.append(file.rename(file.with_suffix(f".{number}")))
-    text = "".join(it.read_text() for it in [*rotated, file])
+    with two_writers(file, 4000) as writers:
+        while any(writer.poll() is None for writer in writers):
+            if file.exists() and file.stat().st_size > 30_000:
+                rotated.append(file.rename(file.with_suffix(f".{len(rotated)}")))
+    assert len(rotated) > 1
+    text = "".join(it.read_text() for it in file.parent.iterdir())
     for writer in ("one", "two"):
         assert sorted(numbers_of(text, writer)) == list(range(4000))
 
