@@ -229,10 +229,12 @@ class UsherError(Exception):
     """The root of all errors that Usher raises on purpose.
 
     `code` names the problem; `retry_after` is in seconds, `None` where waiting does not help.
+    `reason` is for the operator's audit line.
     """
 
     code = Code.INTERNAL_ERROR
     retry_after: int | None = None
+    reason: str | None = None
 
 
 class StoreUnavailable(UsherError):
@@ -250,14 +252,14 @@ class AuditUnavailable(UsherError):
 
 
 class Paused(UsherError):
-    """The operator has paused the chat. `message` is for the audit line only."""
+    """The operator has paused the chat; `reason` may say why."""
 
     code = Code.PAUSED
     retry_after = RETRY_AFTER_PAUSE_SECONDS
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason or None
 
 
 class TooManyRequests(UsherError):

@@ -74,12 +74,12 @@ class Policy:
         app_rules: Rule | None = None,
         settings: PolicySettings | None = None,
     ) -> None:
-        self._settings = settings or PolicySettings()
+        self.settings = settings or PolicySettings()
         self._user_id = user_id
         self._app_rules = app_rules
-        self._rules = self._settings.ruleset()
-        self._shadow = self._settings.shadow.ruleset() if self._settings.shadow else None
-        self.version = self._settings.version
+        self._rules = self.settings.ruleset()
+        self._shadow = self.settings.shadow.ruleset() if self.settings.shadow else None
+        self.version = self.settings.version
         """What names these rules in the audit log."""
 
     def decide(self, facts: Facts) -> Decision:
@@ -113,7 +113,7 @@ class Policy:
 
     def activation(self, refusal: Refuse) -> Activation:
         """Return what a refusal makes the page do."""
-        return refusal.activation or self._settings.activation.get(refusal.code, "none")
+        return refusal.activation or self.settings.activation.get(refusal.code, "none")
 
 
 def refusal_by(verdict: Verdict) -> Refuse:

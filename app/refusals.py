@@ -6,7 +6,7 @@ import logging
 
 from flask_usher.providers.base import CredentialsRefused, ProviderUnavailable
 
-from .errors import RETRY_AFTER_FAULT_SECONDS, Code, Paused, UsherError
+from .errors import RETRY_AFTER_FAULT_SECONDS, Code, UsherError
 from .policy import Refuse
 
 _CODES = {
@@ -19,10 +19,8 @@ logger = logging.getLogger(__name__)
 
 def refusal_of(error: Exception, support_id: str) -> Refuse:
     """Return the refusal; errors that nobody foresaw are logged with the support id."""
-    if isinstance(error, Paused):
-        return Refuse(error.code, error.message, retry_after=error.retry_after)
     if isinstance(error, UsherError):
-        return Refuse(error.code, retry_after=error.retry_after)
+        return Refuse(error.code, error.reason, retry_after=error.retry_after)
     if isinstance(error, CredentialsRefused):
         return Refuse(_CODES[error.error], error.reason)
     if isinstance(error, ProviderUnavailable):

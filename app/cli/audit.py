@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -27,8 +25,8 @@ from .audit_files import STDIN, entries_of, failures_told, log_file, remedies_of
 from .audit_text import as_row, as_story
 from .context import Failure
 from .local_accounts import AccountName, local_accounts
+from .times import Ago
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DEFAULT_COUNT = 10
 Condition = Callable[[Entry], bool]
 
@@ -53,22 +51,6 @@ class SupportId(click.ParamType[str]):
             return canonical_support_id(value)
         except ValueError:
             self.fail(f"{value!r} is none: it looks like 7XK2M-9QFT4.", param, ctx)
-
-
-class Ago(click.ParamType[str]):
-    """An option such as `10m`: a time so long ago."""
-
-    name = "time"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        """Return that time as audit lines write it."""
-        found = re.fullmatch(r"(\d{1,5})([smhd])", value)
-        if found is None:
-            self.fail(f"{value!r}: write 30s, 10m, 2h or 1d.", param, ctx)
-        then = datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
-        return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @click.group()

@@ -18,6 +18,7 @@ LAYERS = """
     views
     state
     admission authentication
+    explanation
     policies app_rules audit self_test recent_failures
     minter refusals problem_details
     policy
