@@ -36,7 +36,9 @@ def _is_whole(pattern: str) -> bool:
         ends = character == "$" and depth == 0 and not (in_class or is_escaped)
         if is_escaped or character == "\\":
             is_escaped = not is_escaped
-        elif in_class:
+            previous = ""
+            continue
+        if in_class:
             # A bracket that belongs to the class would hide where it ends.
             if character == "[" or (character == "]" and previous in {"[", "[^"}):
                 return False

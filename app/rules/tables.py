@@ -43,7 +43,7 @@ def _zone(value: object) -> ZoneInfo:
         return value
     try:
         return ZoneInfo(value if isinstance(value, str) else "")
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise fault("a time zone such as Europe/Paris") from None
 
 
