@@ -37,9 +37,9 @@ run-local: $(VENV)/.installed
 run-oidc: $(VENV)/.installed tests/node/node_modules/.package-lock.json
 	@$(PYTHON_IN_VENV) scripts/run-with-openid-provider $(HOST) $(PORT) $(VAR)
 
-test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run the test suite
+test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run the test suite on all processors; with ARGS, what they choose on one
 	@scripts/install-system-packages chromium postgresql
-	@$(VENV)/bin/pytest $(ARGS)
+	@$(VENV)/bin/pytest $(or $(ARGS),--numprocesses=auto --dist=worksteal)
 
 lint: $(VENV)/.development $(TYPES)  ## Check style and types
 	@$(VENV)/bin/ruff check .
