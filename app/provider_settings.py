@@ -105,7 +105,7 @@ class OidcProviderSettings(IssuerSettings):
 
     type: Literal["oidc"]
     label: str | None = None
-    """What the button on the sign-in page says; the provider's name when absent."""
+    """The button on the sign-in page says "Sign in with" this, or the provider's name."""
     client_id: ClientId
     """The name under which the provider knows this service."""
     client_authentication: Literal[
@@ -187,7 +187,7 @@ class HostProviderSettings(Table):
 
     type: Literal["host"]
     label: str | None = None
-    """What the button on the sign-in page says; the provider's name when absent."""
+    """The button on the sign-in page says "Sign in with" this, or the provider's name."""
     sign_in_path: SitePath = "/login"
     """The app's own sign-in page, which is told where to go afterwards as `next`."""
 
