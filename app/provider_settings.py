@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache, reduce
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from operator import or_
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema
 from flask_usher.providers.base import ProviderType
 
 from . import keys
+from .errors import Fault, SettingsError
 from .setting_types import (
     ExistingFile,
     Frozen,
@@ -196,10 +197,23 @@ class HostProviderSettings(Table):
 def third_party() -> Mapping[str, ProviderType]:
     """Return the provider types that installed packages add, by the `type` in the settings.
 
-    Not before settings are read: those packages import this one.
+    Not before settings are read: those packages import this one. Raises `SettingsError`.
     """
     found = entry_points(group=ENTRY_POINT_GROUP)
-    return {entry.name: entry.load() for entry in found}
+    return {entry.name: _load(entry) for entry in found}
+
+
+def _load(entry: EntryPoint) -> ProviderType:
+    try:
+        provider_type = entry.load()
+    except Exception as error:
+        found, cause = f"{type(error).__name__} when it is imported", error
+    else:
+        if isinstance(provider_type, ProviderType):
+            return provider_type
+        found, cause = f"a {type(provider_type).__name__}", None
+    path = f"{entry.group}: {entry.name} = {entry.value}"
+    raise SettingsError((Fault(path, found, "a ProviderType that can be imported"),)) from cause
 
 
 @cache
