@@ -14,6 +14,7 @@ pytest_plugins = [
     "support.openid_provider",
     "support.service",
     "support.openid_service",
+    "support.host_app",
 ]
 
 
