@@ -207,13 +207,15 @@ def _load(entry: EntryPoint) -> ProviderType:
     try:
         provider_type = entry.load()
     except Exception as error:
-        found, cause = f"{type(error).__name__} when it is imported", error
-    else:
-        if isinstance(provider_type, ProviderType):
-            return provider_type
-        found, cause = f"a {type(provider_type).__name__}", None
+        raise _unusable(entry, f"{type(error).__name__} when it is imported") from error
+    if not isinstance(provider_type, ProviderType):
+        raise _unusable(entry, f"a {type(provider_type).__name__}")
+    return provider_type
+
+
+def _unusable(entry: EntryPoint, found: str) -> SettingsError:
     path = f"{entry.group}: {entry.name} = {entry.value}"
-    raise SettingsError((Fault(path, found, "a ProviderType that can be imported"),)) from cause
+    return SettingsError((Fault(path, found, "a ProviderType that can be imported"),))
 
 
 @cache
