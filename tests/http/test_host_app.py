@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.host_app import COOKIE, JANE, JOHN, PASSWORD, Shop, StartShop
+from support.host_app import COOKIE, EXAMPLE, JANE, JOHN, PASSWORD, Shop, StartShop
 
 import flask_usher
 
@@ -55,6 +56,14 @@ def either_shop(request: pytest.FixtureRequest) -> Shop:
 def compared(shop: Shop) -> Any:
     """Return where both packages lie, and the shop's parts with Usher and without it."""
     return json.loads(shop.run(sys.executable, "-c", COMPARE))
+
+
+def test_the_three_lines_of_the_readme_are_those_of_the_shop() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.S)
+    told = [line for line in block.splitlines() if line]
+    factory = (EXAMPLE / "app/__init__.py").read_text().splitlines()
+    assert len(told) == 3
+    assert [line for line in map(str.strip, factory) if line in told] == told
 
 
 def test_app_is_the_shops_and_usher_is_what_is_installed(shop: Shop, compared: Any) -> None:
