@@ -24,7 +24,7 @@ EXAMPLE = ROOT / "examples/host_app"
 JANE, JOHN = "jane@quire.example", "john@quire.example"
 PASSWORD = "paper-under-the-lamp"
 COOKIE = "quire"
-READY_WITHIN_SECONDS = 60
+READY_WITHIN_SECONDS = 120
 
 
 @dataclass(frozen=True)
