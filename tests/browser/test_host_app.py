@@ -20,6 +20,12 @@ def visitor(watch: Watch) -> BrowserContext:
     return watch.visitor()
 
 
+@pytest.fixture(scope="session")
+def shop(example_shop: Shop) -> Shop:
+    """The example as it is."""
+    return example_shop
+
+
 def sign_in(page: Page, shop: Shop, email: str = JANE) -> None:
     page.goto(shop.origin)
     page.get_by_role("link", name="Sign in").click()

@@ -39,6 +39,12 @@ print(json.dumps([app.__file__, flask_usher.__file__, with_usher, parts(app.crea
 
 
 @pytest.fixture(scope="session")
+def shop(example_shop: Shop) -> Shop:
+    """The example as it is."""
+    return example_shop
+
+
+@pytest.fixture(scope="session")
 def flask_login_shop(start_shop: StartShop) -> Shop:
     """The example with the one line that leaves it to Flask-Login."""
     return start_shop((WITH_FUNCTION, WITHOUT))

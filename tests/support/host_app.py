@@ -207,7 +207,7 @@ def start_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartShop]:
 
 
 @pytest.fixture(scope="session")
-def shop(start_shop: StartShop) -> Shop:
+def example_shop(start_shop: StartShop) -> Shop:
     """The example as it is."""
     return start_shop()
 
