@@ -31,6 +31,7 @@ FILE_VARIABLE = "USHER_SETTINGS"
 DEFAULT_FILE = "usher.toml"
 MAIN_FILE = f"the settings; {FILE_VARIABLE} names another file"
 LONGEST_VALUE_SHOWN = 120
+PASSWORD_IN_URL = re.compile(r":.*@")
 KEY_OF_TABLE = "[key]"
 PROVIDERS = "providers"
 NO_TYPE, UNKNOWN_TYPE = "union_tag_not_found", "union_tag_invalid"
@@ -218,9 +219,11 @@ def _location(details: ErrorDetails) -> list[str]:
 def _found(details: ErrorDetails) -> str:
     value = details["input"]
     if details["type"] == UNKNOWN_TYPE:
-        value = details["ctx"]["tag"]
+        value = value["type"]
     if details["type"] in FOUND:
         return FOUND[details["type"]]
+    if isinstance(value, str) and PASSWORD_IN_URL.search(value):
+        return FOUND[HIDDEN_FAULT]
     if isinstance(value, str | int | float | bool | None | Path):
         text = repr(str(value) if isinstance(value, Path) else value)
         short = len(text) <= LONGEST_VALUE_SHOWN

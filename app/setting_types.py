@@ -139,10 +139,21 @@ def _existing_file(value: object, info: ValidationInfo) -> Path:
     return path
 
 
-def _loaded(load: Callable[[Path], object]) -> BeforeValidator:
+def _path_of_text_secret(value: object, info: ValidationInfo) -> Path:
+    path = _path(value, info)
+    # A secret that somebody else chose may look like any name.
+    if not os.path.exists(path):
+        raise hidden_fault("the path of a file that exists, not the secret itself")
+    return path
+
+
+def _loaded(
+    load: Callable[[Path], object],
+    locate: Callable[[object, ValidationInfo], Path] = _path_of_secret,
+) -> BeforeValidator:
     def validate(value: object, info: ValidationInfo) -> object:
         try:
-            return load(_path_of_secret(value, info))
+            return load(locate(value, info))
         except keys.KeyFault as error:
             raise fault(f"a usable file. {error}") from error
 
@@ -187,7 +198,7 @@ def _network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     except ValueError:
         raise fault("an address or network such as 127.0.0.1 or 10.1.0.0/16") from None
     if network.prefixlen < WIDEST_PREFIX:
-        raise fault("the proxies' own addresses, not half of all that there are")
+        raise fault("addresses of your own, not half of all that there are")
     return network
 
 
@@ -253,7 +264,9 @@ AuditFile = Annotated[Path | None, BeforeValidator(_audit_file)]
 SyslogSocket = Annotated[Path, BeforeValidator(_syslog_socket)]
 PrivateKeyFile = Annotated[keys.PrivateKey, _loaded(keys.load_private_key)]
 SecretFile = Annotated[keys.Secret, _loaded(keys.load_secret)]
-TextSecretFile = Annotated[keys.TextSecret, _loaded(keys.load_text_secret)]
+TextSecretFile = Annotated[
+    keys.TextSecret, _loaded(keys.load_text_secret, _path_of_text_secret)
+]
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 Url = Annotated[str, BeforeValidator(_url)]
 RecipientKey = Annotated[keys.PublicKey, BeforeValidator(_recipient_key)]

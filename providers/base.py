@@ -205,11 +205,17 @@ class RedirectProvider(Provider, Protocol):
     """A provider that the browser is sent to and comes back from."""
 
     def begin(
-        self, *, redirect_uri: str, silent: bool = False, language: str | None = None
+        self,
+        *,
+        redirect_uri: str,
+        silent: bool = False,
+        language: str | None = None,
+        login_hint: str | None = None,
     ) -> Challenge:
         """Start one attempt. `silent` asks the provider not to show anything.
 
-        `language` (BCP 47) is what the visitor's browser prefers.
+        `language` (BCP 47) is what the visitor's browser prefers. `login_hint`, of 255
+        printable characters at most, is what the provider itself gave to know the person by.
 
         Raises `ProviderUnavailable`.
         """

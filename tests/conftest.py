@@ -15,6 +15,7 @@ pytest_plugins = [
     "support.redis_server",
     "support.service",
     "support.openid_service",
+    "support.host_app",
 ]
 
 

@@ -53,7 +53,8 @@ def problem_page(refusal: Refuse, target: str | None = None) -> Response:
     """Return the answer for a refusal as a page; `target` is where the visitor was going."""
     problem = refusal.problem
     link = None
-    if problem.sign_in_helps:
+    # While one provider is away, there may be another way to sign in.
+    if problem.sign_in_helps or refusal.code is Code.PROVIDER_UNAVAILABLE:
         href = url_for("usher.sign_in_page", next=target)
         link = {"href": href, "text": "Go to the sign-in page"}
     page = render(

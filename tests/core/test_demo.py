@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -281,10 +282,17 @@ def process(var: Path, free_port: int, request: pytest.FixtureRequest) -> Iterat
     command = [sys.executable, "-c", "from flask_usher.cli import main; main()", "demo"]
     command += ["--port", str(free_port), "--var", str(var), "--workers", str(request.param)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=var.parent
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=var.parent,
+        start_new_session=True,
     )
     yield process
-    process.kill()
+    # The workers, too: they hold the pipes open.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 

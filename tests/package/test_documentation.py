@@ -163,3 +163,13 @@ def test_every_numbered_attack_has_a_test_and_no_test_a_number_of_its_own() -> N
         for number in COVERED_ROW.findall(path.read_text())
     }
     assert tested == told
+
+
+def test_every_relying_party_test_that_is_said_to_be_shown_is() -> None:
+    section = (DOCS / "threat-model.md").read_text().partition("## The relying-party tests")[2]
+    table = section.partition("| names |")[2].partition("\n\n")[0]
+    for row in table.splitlines()[2:]:
+        names, _, files = row.strip("| ").split(" | ")
+        source = "".join((ROOT / it).read_text() for it in re.findall(r"`([^`]+)`", files))
+        for name in re.findall(r"`(rp-[^`]+)`", names):
+            assert name.replace("-", "_") in source.replace("-", "_"), name
