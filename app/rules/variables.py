@@ -122,7 +122,8 @@ def _account(account: AccountFacts | None) -> dict[str, Any]:
 
 
 def _request(asker: Asker) -> dict[str, Any]:
-    known = {"address": asker.address}
+    # A server on a socket file knows no address.
+    known = {"address": asker.address} if asker.address else {}
     if asker.origin is not None:
         known["origin"] = asker.origin
     return known

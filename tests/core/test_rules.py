@@ -70,6 +70,11 @@ def test_what_is_absent_refuses(rule: str, why: str) -> None:
     assert (found.refuses, found.undecided) == (True, f"{why} is absent")
 
 
+def test_an_address_that_is_not_known_is_absent_too() -> None:
+    found = verdict("request.address == '192.0.2.9'", case(address=""))
+    assert (found.refuses, found.undecided) == (True, "address is absent")
+
+
 @pytest.mark.parametrize(
     ("rule", "refuses"),
     [
