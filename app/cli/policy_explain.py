@@ -162,12 +162,11 @@ def _person(identity: Identity | None) -> str:
 
 def _step(step: Step) -> list[str]:
     rule, verdict = step.verdict.rule, step.verdict
-    word = (
-        click.style("refuses", fg="red")
-        if verdict.refuses
-        else click.style("passes", fg="green")
-    )
-    lines = [f"  {word}  {rule.code}", f"           {printable(rule.refuse_when.text)}"]
+    word, colour = ("refuses", "red") if verdict.refuses else ("passes ", "green")
+    lines = [
+        f"  {click.style(word, fg=colour)}  {rule.code}",
+        f"           {printable(rule.refuse_when.text)}",
+    ]
     lines += [f"             {it.path} = {_value(it.value)}" for it in step.inputs]
     if verdict.undecided is not None:
         lines.append(f"           Undecided, which refuses: {verdict.undecided}.")

@@ -1,4 +1,4 @@
-"""Rules at the address for tokens: what the page learns, what is on record, and new versions."""
+"""Rules at the address for tokens: what the page learns, what is on record, new versions."""
 
 from __future__ import annotations
 
