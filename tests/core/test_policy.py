@@ -45,7 +45,7 @@ def test_the_identity_is_the_current_one_not_that_of_the_sign_in() -> None:
         pytest.param(Facts(Absence.NONE, None, NOW), Code.NO_SESSION, id="no-sign-in"),
         pytest.param(Facts(Absence.EXPIRED, None, NOW), Code.SESSION_EXPIRED, id="expired"),
         pytest.param(Facts(Absence.NONE, JANE, NOW), Code.NO_SESSION, id="identity-only"),
-        pytest.param(Facts(Absence.EXPIRED, JANE, NOW), Code.SESSION_EXPIRED, id="late-identity"),
+        pytest.param(Facts(Absence.EXPIRED, JANE, NOW), Code.SESSION_EXPIRED, id="too-late"),
         pytest.param(Facts(SIGN_IN, None, NOW), Code.ACCOUNT_INACTIVE, id="inactive"),
     ],
 )
