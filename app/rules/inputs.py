@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from .cel import compile_program
-from .syntax import tokens_of
-from .variables import NAMES, Case, NotJudgeable, context_of
+from .paths import paths
+from .variables import Case, NotJudgeable, context_of
 
 if TYPE_CHECKING:
     from cel import Context
@@ -34,22 +34,6 @@ def inputs_of(rule: RuleTable, case: Case, zone: ZoneInfo) -> list[Input]:
     except NotJudgeable:
         return []
     return [Input(path, _value(path, context)) for path in paths(rule.refuse_when.text)]
-
-
-def paths(text: str) -> list[str]:
-    """Return the variables and fields that an expression names, each once."""
-    tokens = tokens_of(text)
-    found: dict[str, None] = {}
-    for index, token in enumerate(tokens):
-        if token.text not in NAMES or (index > 0 and tokens[index - 1].text == "."):
-            continue
-        end = index + 1
-        while end + 1 < len(tokens) and tokens[end].text == "." != tokens[end + 1].text:
-            end += 2
-        is_call = end < len(tokens) and tokens[end].text == "("
-        names = [it.text for it in tokens[index:end:2]]
-        found[".".join(names[:-1] if is_call else names)] = None
-    return list(found)
 
 
 def _value(path: str, context: Context) -> object:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from .expressions import Undecided
+from .paths import wanted_by
 from .tables import ISSUED, RuleTable
 from .variables import Case, NotJudgeable, context_of
 
@@ -33,6 +34,7 @@ class Ruleset:
     def __init__(self, rules: tuple[RuleTable, ...], zone: ZoneInfo) -> None:
         self._rules = rules
         self._zone = zone
+        self._wanted = wanted_by(rule.refuse_when.text for rule in rules)
 
     def refusal(self, case: Case) -> Verdict | None:
         """Return the first verdict that refuses, `None` when there is none. Never raises."""
@@ -48,7 +50,7 @@ class Ruleset:
         if not self._rules:
             return
         try:
-            context = context_of(case, self._zone)
+            context = context_of(case, self._zone, self._wanted)
         except NotJudgeable as error:
             yield from (Verdict(rule, True, str(error)) for rule in self._rules)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -37,6 +37,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 """The fields of each variable, with their types. `now`, a timestamp, has none."""
 NAMES = frozenset({*FIELDS, "now"})
+CLAIMS = "identity.claims"
 
 LARGEST_INTEGER = 2**63 - 1
 MOST_VALUES = 500
@@ -65,30 +66,38 @@ class Case:
     request: Asker = field(default_factory=Asker)
 
 
-def context_of(case: Case, zone: ZoneInfo) -> Context:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a case the expressions look at: fields such as `identity.groups`, and claims.
+
+    With `claims` of `None`, all of them.
+    """
+
+    fields: frozenset[str]
+    claims: frozenset[str] | None
+
+
+def context_of(case: Case, zone: ZoneInfo, wanted: Wanted | None = None) -> Context:
     """Return what the expressions see of a case. `zone` is for `local`.
 
-    What is not known is absent, never empty. Raises `NotJudgeable` for claims that hold too
-    much, or what has no place in JSON.
+    What is not known is absent, never empty. Only what is `wanted` is there, as handing a value
+    over costs more than looking at it; without `wanted`, all. Raises `NotJudgeable` for claims
+    that hold too much, or what has no place in JSON.
     """
-    now = _timestamp(case.now)
-    local = now.astimezone(zone)
+    variables: dict[str, Any] = {}
+    for path in _VALUES if wanted is None else wanted.fields:
+        name, _, field_name = path.partition(".")
+        value = _VALUES[path](case, zone)
+        if path == CLAIMS:
+            value = _claims(case.identity.claims, wanted.claims if wanted else None)
+        if not field_name:
+            variables[name] = value
+        elif value is not None:
+            variables.setdefault(name, {})[field_name] = value
+        else:
+            variables.setdefault(name, {})
     try:
-        return cel.make_context(
-            {
-                "identity": _identity(case.identity),
-                "account": _account(case.identity.account),
-                "request": _request(case.request),
-                "now": now,
-                "local": {
-                    "time": f"{local.hour:02}:{local.minute:02}",
-                    "weekday": local.isoweekday(),
-                    "date": local.date().isoformat(),
-                },
-            }
-        )
-    except NotJudgeable:
-        raise
+        return cel.make_context(variables)
     except ValueError as error:
         raise NotJudgeable("a value that is no text, number, list or table") from error
 
@@ -100,33 +109,18 @@ def percentile(identity: Identity) -> float:
     return int.from_bytes(digest[:4], "big") * 100 / 2**32
 
 
-def _identity(identity: Identity) -> dict[str, Any]:
-    known: dict[str, Any] = {
-        "provider": identity.provider,
-        "subject": identity.subject,
-        "claims": _Judgeable().table(identity.claims),
-        "groups": _Judgeable().list(identity.groups),
-        "amr": _Judgeable().list(identity.amr),
-        "signed_in_at": _timestamp(identity.signed_in_at),
-        "percentile": percentile(identity),
-    }
-    if identity.acr is not None:
-        known["acr"] = identity.acr
-    return known
+def _claims(claims: Mapping[str, object], wanted: Collection[str] | None) -> dict[str, Any]:
+    if wanted is not None:
+        claims = {name: claims[name] for name in wanted if name in claims}
+    return _Judgeable().table(claims)
 
 
-def _account(account: AccountFacts | None) -> dict[str, Any]:
-    if account is None:
-        return {}
-    return {"name": account.name, "created_at": _timestamp(account.created_at)}
+def _account(case: Case) -> AccountFacts | None:
+    return case.identity.account
 
 
-def _request(asker: Asker) -> dict[str, Any]:
-    # A server on a socket file knows no address.
-    known = {"address": asker.address} if asker.address else {}
-    if asker.origin is not None:
-        known["origin"] = asker.origin
-    return known
+def _local(case: Case, zone: ZoneInfo) -> datetime:
+    return _timestamp(case.now).astimezone(zone)
 
 
 def _timestamp(seconds: float) -> datetime:
@@ -174,3 +168,29 @@ class _Judgeable:
         if self._characters > MOST_CHARACTERS:
             raise NotJudgeable("more claims than a rule looks at")
         return text
+
+
+# `None` stands for what is not known.
+_VALUES: Mapping[str, Callable[[Case, ZoneInfo], object]] = MappingProxyType(
+    {
+        "now": lambda case, _: _timestamp(case.now),
+        "identity.provider": lambda case, _: case.identity.provider,
+        "identity.subject": lambda case, _: case.identity.subject,
+        CLAIMS: lambda case, _: case.identity.claims,
+        "identity.groups": lambda case, _: _Judgeable().list(case.identity.groups),
+        "identity.acr": lambda case, _: case.identity.acr,
+        "identity.amr": lambda case, _: _Judgeable().list(case.identity.amr),
+        "identity.signed_in_at": lambda case, _: _timestamp(case.identity.signed_in_at),
+        "identity.percentile": lambda case, _: percentile(case.identity),
+        "account.name": lambda case, _: it.name if (it := _account(case)) else None,
+        "account.created_at": lambda case, _: (
+            _timestamp(it.created_at) if (it := _account(case)) else None
+        ),
+        # A server on a socket file knows no address.
+        "request.address": lambda case, _: case.request.address or None,
+        "request.origin": lambda case, _: case.request.origin,
+        "local.time": lambda case, zone: f"{_local(case, zone):%H:%M}",
+        "local.weekday": lambda case, zone: _local(case, zone).isoweekday(),
+        "local.date": lambda case, zone: _local(case, zone).date().isoformat(),
+    }
+)

@@ -1,4 +1,4 @@
-"""A policy that changes while it is asked: the newest good one decides, and it decides whole."""
+"""A policy that changes while it is asked: the newest good one decides, and whole."""
 
 from __future__ import annotations
 

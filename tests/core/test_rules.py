@@ -17,6 +17,11 @@ from flask_usher.rules import ruleset as ruleset_module
 from flask_usher.rules.ruleset import Ruleset
 from flask_usher.rules.variables import MOST_CHARACTERS, MOST_VALUES, Case
 
+LOOKS_AT_ALL = """
+    size(identity.groups) < 0 || size(identity.amr) < 0 || identity.subject == 'another'
+    || has(identity.acr) && identity.acr == 'another'
+    || identity.signed_in_at > timestamp('9999-01-01T00:00:00Z')
+"""
 TOO_MUCH = "more claims than a rule looks at"
 NO_JSON = "a claim that is no text, number, list or table"
 
@@ -193,9 +198,15 @@ class Odd:
     ],
 )
 def test_claims_that_can_not_be_judged_refuse(claims: dict[Any, Any], why: str) -> None:
-    """Even where the rule does not look at them."""
-    found = verdict("identity.provider == 'another'", case(person(claims)))
+    found = verdict("size(identity.claims) < 0", case(person(claims)))
     assert (found.refuses, found.undecided) == (True, why)
+
+
+def test_claims_that_no_rule_looks_at_are_left_alone() -> None:
+    odd = case(person({"x": math.nan, "y": nested(9), "email_verified": True}))
+    assert not verdict("!identity.claims.email_verified", odd).refuses
+    assert verdict("identity.claims.x == 1.0", odd).undecided == NO_JSON
+    assert verdict("identity.claims['email_verified'] == false", odd).undecided == NO_JSON
 
 
 @pytest.mark.parametrize(
@@ -212,7 +223,7 @@ def test_claims_that_can_not_be_judged_refuse(claims: dict[Any, Any], why: str) 
     ],
 )
 def test_people_who_can_not_be_judged_are_refused(members: dict[str, Any]) -> None:
-    found = verdict("identity.provider == 'another'", case(person(**members)))
+    found = verdict(LOOKS_AT_ALL, case(person(**members)))
     assert found.refuses
     assert found.undecided is not None
 
