@@ -14,6 +14,7 @@ from .admission import Admission
 from .audit import AuditLog
 from .authentication import Authentication
 from .database import Database
+from .limits import Limits
 from .settings import Settings
 from .sign_ins import SignIns
 
@@ -29,6 +30,7 @@ class State:
     database: Database
     providers: Mapping[str, Provider]
     sign_ins: SignIns
+    limits: Limits
     admission: Admission
     authentication: Authentication
     audit: AuditLog

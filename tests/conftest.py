@@ -12,6 +12,7 @@ from parts import PARTS, all_are_required, need
 pytest_plugins = [
     "support.databases",
     "support.openid_provider",
+    "support.redis_server",
     "support.service",
     "support.openid_service",
     "support.host_app",
