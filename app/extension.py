@@ -27,6 +27,7 @@ from .user_ids import derivation
 from .views.blueprint import blueprint
 from .views.guard import Guard
 from .views.session import VisitorManager
+from .visitor_keys import VisitorKeys
 
 STDOUT, STDERR = 1, 2
 Identify = Callable[[], Identity | None]
@@ -130,4 +131,5 @@ def build(
         admission=Admission(sign_ins, providers, of_requests, limits, policy, minter, audit),
         authentication=Authentication(providers, sign_ins, limits, audit),
         audit=audit,
+        visitor_keys=VisitorKeys(settings.secret_key),
     )

@@ -16,6 +16,7 @@ from .authentication import Authentication
 from .database import Database
 from .settings import Settings
 from .sign_ins import SignIns
+from .visitor_keys import VisitorKeys
 
 EXTENSION = "usher"
 
@@ -32,6 +33,7 @@ class State:
     admission: Admission
     authentication: Authentication
     audit: AuditLog
+    visitor_keys: VisitorKeys
 
 
 def current_state() -> State:

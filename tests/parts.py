@@ -32,10 +32,11 @@ def postgresql_programs() -> Path | None:
 def node_with_modules() -> Path | None:
     """Return Node.js, once `npm ci` has put its libraries into `tests/node`."""
     libraries = ROOT / "tests/node/node_modules"
-    there = all((libraries / name).is_dir() for name in ("jose", "oidc-provider"))
+    there = all((libraries / name).is_dir() for name in NODE_MODULES)
     return _command("node") if there else None
 
 
+NODE_MODULES = ("jose", "oidc-provider", "typescript")
 PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "browser": (chromium, "Chromium is missing (Debian package chromium)"),
     "postgresql": (postgresql_programs, "PostgreSQL is missing (Debian package postgresql)"),

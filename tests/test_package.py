@@ -13,7 +13,7 @@ import pytest
 from parts import ROOT
 
 BUILD_INPUTS = ("app", "providers", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
-KINDS = {".py", ".typed", ".js", ".css", ".html", ".svg"}
+KINDS = {".py", ".typed", ".ts", ".js", ".css", ".html", ".svg"}
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,11 @@ FETCH_MODES = frozenset({"cors", "same-origin"})
 
 @blueprint.post("/token")
 def token() -> Response:
-    """Answer with `{"token", "expires_at", "expires_in"}` or a problem, never a redirect."""
+    """Answer with the token or a problem, never a redirect.
+
+    Beside `token` the answer holds `expires_at`, `expires_in`, `support_id`, and `visitor`:
+    the same word for the same person.
+    """
     state = current_state()
     visit = current_visit()
     try:
@@ -34,11 +38,14 @@ def token() -> Response:
     outcome = state.admission.admit(current_credentials(state.settings), visit)
     if isinstance(outcome, Refuse):
         return problem_response(outcome)
-    body = {
+    body: dict[str, object] = {
         "token": outcome.value,
         "expires_at": outcome.expires_at,
         "expires_in": outcome.expires_in,
+        "support_id": visit.support_id,
     }
+    if outcome.identity is not None:
+        body["visitor"] = state.visitor_keys.key(outcome.identity)
     return Response(json.dumps(body), mimetype="application/json")
 
 

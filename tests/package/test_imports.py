@@ -21,7 +21,7 @@ LAYERS = """
     audit self_test
     minter refusals
     policy
-    sign_ins user_ids limits configuration registry schema inspection proxies
+    sign_ins user_ids visitor_keys limits configuration registry schema inspection proxies
     settings openid_registry
     provider_settings
     attempts logouts
