@@ -77,3 +77,16 @@ interface Window {
 interface Document {
   prerendering?: boolean;
 }
+
+/** Of iAdvize's boxed-tag: sends messages to the frame with the tag. */
+interface Box {
+  push(message: { method: string; args?: unknown }): unknown;
+}
+
+interface Window {
+  iAdvizeBoxedInterface?: Box;
+}
+
+interface DocumentEventMap {
+  'usher:diagnosis': CustomEvent<{ cause: string; text: string }>;
+}

@@ -19,7 +19,8 @@ def classic_client() -> Response:
     response = Response(_classic_client(), mimetype="text/javascript")
     response.cache_control.no_cache = True
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def classic_form(module: str) -> str:
