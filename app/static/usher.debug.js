@@ -93,6 +93,8 @@ function site({ protocol, hostname }) {
 
 /** A script is not told why a request failed, so others are made that fail in other ways. */
 async function unreachable() {
+  // A violation of the policy is told a moment after the request has failed.
+  await new Promise((resolve) => setTimeout(resolve));
   if (forbidden.some((it) => it.startsWith(base.origin) || it === 'self')) {
     return diagnose('csp-blocked', `The Content Security Policy of this page forbids it. Add ${base.origin} to connect-src.`);
   }

@@ -79,7 +79,7 @@ def test_the_report_is_in_the_agreed_form(page: Page, backend: Backend) -> None:
             [granted()],
             rejected("é" * 500),
             {"status": "failed", "reason": "é" * 200, "mode": "secured"},
-            id="row153-long-reason",
+            id="long-reason",
         ),
         pytest.param(
             [granted()],
