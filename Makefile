@@ -29,7 +29,7 @@ help:  ## Show this list
 	@echo "One test:     make test ARGS='-k sign_in'    (ARGS goes to pytest, or to the benchmark)"
 	@echo "Another port: make run PORT=8010 HOST=127.0.0.1 VAR=var"
 
-run: run-$(PROVIDER)  ## Serve Usher with a demo shop; PROVIDER=oidc puts a real OpenID provider beside it
+run: run-$(PROVIDER)  ## Serve Usher with a demo shop; PROVIDER=oidc beside a real OpenID provider, PROVIDER=host inside a Flask app
 
 run-local: $(VENV)/.installed
 	@$(VENV)/bin/usher demo --host $(HOST) --port $(PORT) --var $(VAR)
@@ -37,14 +37,19 @@ run-local: $(VENV)/.installed
 run-oidc: $(VENV)/.installed tests/node/node_modules/.package-lock.json
 	@$(PYTHON_IN_VENV) scripts/run-with-openid-provider $(HOST) $(PORT) $(VAR)
 
-test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run the test suite
-	@scripts/install-system-packages chromium postgresql
-	@$(VENV)/bin/pytest $(ARGS)
+run-host: $(VENV)/.installed
+	@$(PYTHON_IN_VENV) examples/host_app/run.py --host $(HOST) --port $(PORT) --var $(VAR)/host_app
+
+test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run the test suite on all processors; with ARGS, what they choose on one
+	@scripts/install-system-packages chromium postgresql redis-server
+	@$(VENV)/bin/pytest $(or $(ARGS),--numprocesses=auto --dist=worksteal)
 
 lint: $(VENV)/.development $(TYPES)  ## Check style and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@MYPYPATH=$(dir $(TYPES)) $(VENV)/bin/mypy --strict --package flask_usher
+	@MYPYPATH=examples/host_app:$(dir $(TYPES)) $(VENV)/bin/mypy --strict --explicit-package-bases \
+	  examples/host_app
 
 check:  ## Do all that the continuous integration does
 	@.ci/run
@@ -68,7 +73,7 @@ $(PYTHON_IN_VENV):
 
 $(VENV)/.installed: setup.cfg pyproject.toml requirements/constraints.txt $(WHEEL) | $(PYTHON_IN_VENV)
 	@scripts/step "Installing Usher and its libraries into $(VENV)" \
-	  $(PIP) $(if $(WHEEL),,--editable) '$(PACKAGE)[postgresql,serve]'
+	  $(PIP) $(if $(WHEEL),,--editable) '$(PACKAGE)[postgresql,redis,serve]'
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.installed requirements/development.txt

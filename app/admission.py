@@ -8,7 +8,7 @@ learns of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -22,10 +22,15 @@ from flask_usher.providers.base import (
 
 from .audit import AuditLog, Visit
 from .errors import Code, Rejected
-from .limits import Limits, address_key
+from .limits import Limits, Standing
 from .minter import Minter, Token
-from .policy import Decision, Facts, Issue, Policy, Refuse
+from .pauses import Pauses
+from .policies import Policies
+from .policy import Decision, Facts, Issue, Refuse
+from .recent_failures import RecentFailures
 from .refusals import refusal_of
+from .rules.tables import ISSUED
+from .rules.variables import Asker
 from .sign_ins import Absence, SignIn, SignIns
 
 
@@ -40,6 +45,12 @@ class Credentials:
     cookie: str | None
     headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def shown(self) -> Iterator[str]:
+        """Yield all of it, in one order."""
+        yield self.cookie or ""
+        for name in sorted(self.headers):
+            yield from (name, *self.headers[name])
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -49,27 +60,42 @@ class Admission:
     providers: Mapping[str, Provider]
     request_providers: tuple[RequestProvider, ...]
     limits: Limits
-    policy: Policy
+    pauses: Pauses
+    policies: Policies
+    recent_failures: RecentFailures
     minter: Minter
     audit: AuditLog
+    clock: Callable[[], float]
 
-    def admit(self, credentials: Credentials, visit: Visit) -> Token | Refuse:
+    def admit(
+        self, credentials: Credentials, visit: Visit
+    ) -> tuple[Token | Refuse, Standing | None]:
         """Return a token for whoever shows these credentials, or say why there is none.
 
+        Beside it stands how many more tokens the person may have, once one was counted.
         Raises `AuditUnavailable` when the decision can't be recorded.
         """
-        identity, token = None, None
+        identity, token, shadow, standing = None, None, None, None
+        policy = self.policies.current()
         decision: Decision
         try:
-            sign_in, identity = self.recognise(credentials, visit)
+            self.pauses.check()
+            with self.recent_failures.remembered(credentials.shown()):
+                sign_in, identity = self.recognise(credentials, visit)
             if identity is not None:
-                self.limits.tokens_per_person.count(f"{identity.provider}:{identity.subject}")
-            decision = self.policy.decide(Facts(sign_in, identity))
+                person = f"{identity.provider}:{identity.subject}"
+                standing = self.limits.token(person, visit.address)
+                standing.demand()
+            asker = Asker(visit.address, visit.site)
+            facts = Facts(sign_in, identity, self.clock(), asker)
+            decision = policy.decide(facts)
+            shadow = policy.shadow_answer(facts)
             if isinstance(decision, Issue):
                 token = self.minter.mint(decision)
         except Exception as error:
             decision = refusal_of(error, visit.support_id)
-        return self._record(visit, identity, decision, token)
+        outcome = self._record(visit, identity, decision, token, policy.version, shadow)
+        return outcome, standing
 
     def recognise(
         self, credentials: Credentials, visit: Visit
@@ -98,8 +124,7 @@ class Admission:
         if not credentials.headers:
             yield
             return
-        limit = self.limits.refused_credentials_per_address
-        with limit.trying(address_key(visit.address), CredentialsRefused):
+        with self.limits.credentials(visit.address, CredentialsRefused):
             yield
 
     def _presented(self, credentials: Credentials) -> Identity | None:
@@ -120,14 +145,35 @@ class Admission:
         return found[0] if found else None
 
     def _record(
-        self, visit: Visit, identity: Identity | None, decision: Decision, token: Token | None
+        self,
+        visit: Visit,
+        identity: Identity | None,
+        decision: Decision,
+        token: Token | None,
+        policy: str,
+        shadow: str | None,
     ) -> Token | Refuse:
         if token is not None:
-            self.audit.write("token", "issued", visit, identity=identity, token=token)
+            self.audit.write(
+                "token",
+                ISSUED,
+                visit,
+                identity=identity,
+                token=token,
+                policy=policy,
+                shadow=shadow,
+            )
             return token
         refusal = decision if isinstance(decision, Refuse) else Refuse(Code.INTERNAL_ERROR)
         self.audit.write(
-            "token", refusal.code.value, visit, identity=identity, reason=refusal.reason
+            "token",
+            refusal.code,
+            visit,
+            identity=identity,
+            reason=refusal.reason,
+            policy=policy,
+            rule=refusal.rule,
+            shadow=shadow,
         )
         return refusal
 

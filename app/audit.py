@@ -8,21 +8,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
+import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Protocol, TypedDict, Unpack
 
 from flask_usher.providers.base import Identity
 
+from .audit_sinks import Sink
 from .errors import AuditUnavailable
 from .keys import Secret
 from .minter import Token
 
 LONGEST_FIELD = 256
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,66 +35,73 @@ class Visit:
     site: str | None
 
 
-class AuditLog:
-    """Appends lines to a file, or to an open descriptor such as that of the standard output.
+class Details(TypedDict, total=False):
+    """What else is known of a decision. `None` stands for nothing."""
 
-    Each line is one `write` on a descriptor opened for appending, so that the lines of several
-    workers do not mix. A file that was moved away or removed is made again, so that it can be
-    rotated without a word to the service. `clock` gives seconds since the epoch.
+    provider: str | None
+    """The provider's name, where there is no `identity`."""
+    identity: Identity | None
+    """The person."""
+    account: str | None
+    """The canonical name that somebody tried to sign in with."""
+    token: Token | None
+    """What was issued."""
+    reason: str | None
+    """Why, in words for the operator."""
+    policy: str | None
+    """The version of the policy that decided."""
+    rule: str | None
+    """The name of the rule that refused."""
+    shadow: str | None
+    """What the shadow policy would have answered: `issued` or a problem code."""
+    count: int | None
+    """How many sign-ins were ended."""
+
+
+class Observer(Protocol):
+    """Who learns of each decision once its line is written. It never raises."""
+
+    def __call__(self, event: str, code: str, visit: Visit, details: Details) -> None:
+        """Take note of a decision."""
+
+
+class AuditLog:
+    """Makes the lines and puts them into a sink.
+
+    `clock` gives seconds since the epoch. A line that the sink does not take is counted; the
+    count is the first line that it takes again. With `best_effort` that is all, else nothing
+    is decided without its line. `observer` learns of each decision afterwards.
     """
 
-    def __init__(self, file: Path | int, secret: Secret, clock: Callable[[], float]) -> None:
-        self._file = file
+    def __init__(
+        self,
+        sink: Sink,
+        secret: Secret,
+        clock: Callable[[], float],
+        *,
+        best_effort: bool = False,
+        observer: Observer | None = None,
+    ) -> None:
+        self.best_effort = best_effort
+        self._sink = sink
         self._key = secret.derive("usher audit subject")
         self._clock = clock
-        self._descriptor: int | None = None
-        self._cut_short = False
+        self._observer = observer
+        self._lost = 0
         self._lock = threading.Lock()
 
-    def write(
-        self,
-        event: str,
-        code: str,
-        visit: Visit,
-        *,
-        provider: str | None = None,
-        identity: Identity | None = None,
-        account: str | None = None,
-        token: Token | None = None,
-        reason: str | None = None,
-        count: int | None = None,
-    ) -> None:
-        """Append one line. Raises `AuditUnavailable`.
-
-        `provider` is for lines without an `identity`; `account` is the canonical name that
-        somebody tried to sign in with.
-        """
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        line: dict[str, object] = {
-            "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "event": event,
-            "code": code,
-            "support_id": visit.support_id,
-            "address": visit.address[:LONGEST_FIELD],
-        }
-        if visit.site is not None:
-            line["site"] = visit.site[:LONGEST_FIELD]
-        if provider is not None:
-            line["provider"] = provider[:LONGEST_FIELD]
-        if identity is not None:
-            line["provider"] = identity.provider
-            line["subject"] = self.pseudonym(f"{identity.provider}:{identity.subject}")
-        if account is not None:
-            line["account"] = self.pseudonym(f"account:{account}")
-        if token is not None:
-            line["token_sha256"] = token.sha256
-            if token.dropped:
-                line["dropped"] = token.dropped
-        if reason is not None:
-            line["reason"] = reason[:LONGEST_FIELD]
-        if count is not None:
-            line["count"] = count
-        self._append(json.dumps(line).encode() + b"\n")
+    def write(self, event: str, code: str, visit: Visit, **details: Unpack[Details]) -> None:
+        """Write one line. Raises `AuditUnavailable`, but not with `best_effort`."""
+        line = self._line(event, code, visit, details)
+        try:
+            self._tell_losses()
+            self._sink.write(line)
+        except OSError as error:
+            self._count_loss(error)
+            if not self.best_effort:
+                raise AuditUnavailable from error
+        if self._observer is not None:
+            self._observer(event, code, visit, details)
 
     def pseudonym(self, text: str) -> str:
         """Return the keyed hash that stands for a person or an account name in the log."""
@@ -101,50 +109,85 @@ class AuditLog:
             :32
         ]
 
+    def subject(self, provider: str, subject: str) -> str:
+        """Return the keyed hash that stands for a person in the log."""
+        return self.pseudonym(f"{provider}:{subject}")
+
+    def account(self, name: str) -> str:
+        """Return the keyed hash that stands for an account's canonical name in the log."""
+        return self.pseudonym(f"account:{name}")
+
     def check(self) -> None:
-        """Raise `AuditUnavailable` if lines could not be written now. Makes no file."""
-        with self._available():
-            if isinstance(self._file, int) or self._file.exists():
-                self._opened()
-            elif not os.access(self._file.parent, os.W_OK | os.X_OK):
-                raise PermissionError(f"{self._file} can't be made")
+        """Raise `AuditUnavailable` if lines could not be written now, `best_effort` or not.
 
-    def _append(self, line: bytes) -> None:
-        with self._available():
-            # What is left of a line that was cut short must not spoil this one.
-            text = b"\n" + line if self._cut_short else line
-            if os.write(self._opened(), text) < len(text):
-                self._cut_short = True
-                raise OSError("short write")
-            self._cut_short = False
+        When the last line failed, this tries again. Else it writes nothing.
+        """
+        try:
+            self._tell_losses()
+            self._sink.check()
+        except OSError as error:
+            raise AuditUnavailable from error
 
-    @contextmanager
-    def _available(self) -> Iterator[None]:
+    def _line(self, event: str, code: str, visit: Visit, details: Details) -> bytes:
+        line: dict[str, object] = {
+            "time": self._time(),
+            "event": event,
+            "code": code,
+            "support_id": visit.support_id,
+            "address": visit.address[:LONGEST_FIELD],
+        }
+        if visit.site is not None:
+            line["site"] = visit.site[:LONGEST_FIELD]
+        identity = details.get("identity")
+        account = details.get("account")
+        token = details.get("token")
+        _add_text(line, "provider", identity.provider if identity else details.get("provider"))
+        if identity is not None:
+            line["subject"] = self.subject(identity.provider, identity.subject)
+        if account is not None:
+            line["account"] = self.account(account)
+        if token is not None:
+            line["token_sha256"] = token.sha256
+            if token.dropped:
+                line["dropped"] = token.dropped
+        _add_text(line, "reason", details.get("reason"))
+        _add_text(line, "policy", details.get("policy"))
+        _add_text(line, "rule", details.get("rule"))
+        _add_text(line, "shadow", details.get("shadow"))
+        if details.get("count") is not None:
+            line["count"] = details["count"]
+        return _encoded(line)
+
+    def _time(self) -> str:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _count_loss(self, error: OSError) -> None:
         with self._lock:
-            try:
-                yield
-            except OSError as error:
-                self._close()
-                raise AuditUnavailable from error
+            self._lost += 1
+            is_first = self._lost == 1
+        if is_first:
+            logger.error("the audit log can't be written: %s", error.strerror)
 
-    def _opened(self) -> int:
-        if isinstance(self._file, int):
-            return self._file
-        descriptor = self._descriptor
-        if descriptor is None or not _is_at(self._file, descriptor):
-            self._close()
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-            descriptor = self._descriptor = os.open(self._file, flags, 0o600)
-        return descriptor
-
-    def _close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+    def _tell_losses(self) -> None:
+        if not self._lost:
+            return
+        with self._lock:
+            count, self._lost = self._lost, 0
+        try:
+            notice = {"time": self._time(), "event": "audit", "code": "lines-lost"}
+            self._sink.write(_encoded(notice | {"count": count}))
+        except OSError:
+            with self._lock:
+                self._lost += count
+            raise
+        logger.warning("the audit log can be written again; %d lines were lost", count)
 
 
-def _is_at(file: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.stat(file), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
+def _add_text(line: dict[str, object], field: str, text: str | None) -> None:
+    if text is not None:
+        line[field] = text[:LONGEST_FIELD]
+
+
+def _encoded(line: dict[str, object]) -> bytes:
+    return json.dumps(line).encode() + b"\n"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask_usher.providers.base import (
@@ -21,7 +20,7 @@ from flask_usher.providers.base import (
 from .attempts import Attempt
 from .audit import AuditLog, Visit
 from .errors import Code, Rejected, UsherError
-from .limits import Limits, address_key
+from .limits import Limits
 from .policy import Refuse
 from .refusals import refusal_of
 from .sign_ins import SignIns
@@ -87,7 +86,7 @@ class Authentication:
         provider = self.redirect(attempt.provider)
 
         def create() -> tuple[Identity, str]:
-            with self._few_refusals(visit, SignInFailed):
+            with self.limits.credentials(visit.address, SignInFailed):
                 if not self.sign_ins.use_attempt(attempt.state):
                     raise SignInFailed("attempt-replayed")
                 completion = provider.complete(
@@ -112,7 +111,8 @@ class Authentication:
             raise
         if ended is None:
             return None
-        self.audit.write("sign-out", "signed-out", visit)
+        person = Identity(provider=ended.provider, subject=ended.subject, signed_in_at=0)
+        self.audit.write("sign-out", "signed-out", visit, identity=person)
         provider = self.providers.get(ended.provider)
         if not isinstance(provider, RedirectProvider):
             return None
@@ -126,7 +126,7 @@ class Authentication:
         provider = self.redirect(name)
         count: int | None = None
         try:
-            with self._few_refusals(visit, CredentialsRefused):
+            with self.limits.credentials(visit.address, CredentialsRefused):
                 notice = provider.logout_notice(logout_token)
             count = self.sign_ins.end_by(name, notice)
             refusal = Refuse(Code.MALFORMED_REQUEST, "replayed") if count is None else None
@@ -141,13 +141,6 @@ class Authentication:
             "provider-logout", code, visit, provider=name, reason=reason, count=count
         )
         return refusal
-
-    @contextmanager
-    def _few_refusals(self, visit: Visit, refusal: type[Exception]) -> Iterator[None]:
-        # Each may have cost a call to the provider.
-        limit = self.limits.refused_credentials_per_address
-        with limit.trying(address_key(visit.address), refusal):
-            yield
 
     def _establish(
         self,
@@ -190,10 +183,5 @@ class Authentication:
     def _prove(
         self, provider: FormProvider, form: Mapping[str, str], account: str, visit: Visit
     ) -> Identity:
-        limits = self.limits
-        with (
-            limits.failures_per_account.trying(account, SignInFailed),
-            limits.failures_per_address.trying(address_key(visit.address), SignInFailed),
-        ):
-            limits.sign_ins.count()
+        with self.limits.sign_in(account, visit.address, SignInFailed):
             return provider.sign_in(form)

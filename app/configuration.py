@@ -13,21 +13,25 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import Fault, SettingsError
 from .provider_settings import tables
-from .setting_types import HIDDEN_FAULT, UNKNOWN_KEY, suggestion
+from .rules.settings import PolicySettings
+from .setting_types import HIDDEN_FAULT, UNKNOWN_KEY, Table, suggestion
 from .settings import Settings
 
 ENVIRONMENT_PREFIX = "USHER__"
 FILE_VARIABLE = "USHER_SETTINGS"
 DEFAULT_FILE = "usher.toml"
+MAIN_FILE = f"the settings; {FILE_VARIABLE} names another file"
 LONGEST_VALUE_SHOWN = 120
+PASSWORD_IN_URL = re.compile(r":.*@")
 KEY_OF_TABLE = "[key]"
 PROVIDERS = "providers"
 NO_TYPE, UNKNOWN_TYPE = "union_tag_not_found", "union_tag_invalid"
@@ -54,6 +58,7 @@ EXPECTED = {
     "model_attributes_type": "a table",
 }
 """Our words for what pydantic expects."""
+Tree = TypeVar("Tree", bound=BaseModel)
 
 
 def load(
@@ -66,20 +71,80 @@ def load(
     Relative paths in a file count from its folder, in a mapping from the working directory.
     Raises `SettingsError` with every fault.
     """
-    if isinstance(config, Mapping):
-        values, folder = _plain(config), Path.cwd()
-    else:
-        path = Path(config or environment.get(FILE_VARIABLE) or DEFAULT_FILE).absolute()
-        values, folder = _read(path), path.parent
-    _merge(values, _from_environment(environment))
+    values, folder = _values(config, environment)
+    return _validated(Settings, values, folder, environment)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySource:
+    """Where the table `[policy]` comes from, to read it again. Arguments as for `load`."""
+
+    config: Mapping[str, Any] | Path | str | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+    def load(self) -> PolicySettings:
+        """Return the table as it is now. Raises `SettingsError` with every fault of it."""
+        values, folder = _values(self.config, self.environment)
+        return _validated(_PolicyOnly, values, folder, self.environment).policy
+
+    def files(self, settings: PolicySettings) -> tuple[Path, ...]:
+        """Return the files whose change may change the table."""
+        path = _settings_file(self.config, self.environment)
+        return tuple(it for it in (path, settings.file) if it is not None)
+
+
+class _PolicyOnly(Table):
+    model_config = ConfigDict(extra="ignore")
+
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+
+
+def _validated(
+    model: type[Tree], values: dict[str, Any], folder: Path, environment: Mapping[str, str]
+) -> Tree:
     try:
-        return Settings.model_validate(values, context={"folder": folder})
+        return model.model_validate(values, context={"folder": folder})
     except ValidationError as error:
         faults = tuple(_fault(details, environment) for details in error.errors())
         raise SettingsError(faults) from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _settings_file(
+    config: Mapping[str, Any] | Path | str | None, environment: Mapping[str, str]
+) -> Path | None:
+    if isinstance(config, Mapping):
+        return None
+    return Path(config or environment.get(FILE_VARIABLE) or DEFAULT_FILE).absolute()
+
+
+def _values(
+    config: Mapping[str, Any] | Path | str | None, environment: Mapping[str, str]
+) -> tuple[dict[str, Any], Path]:
+    """Return all that is written, and the folder that relative paths count from."""
+    path = _settings_file(config, environment)
+    folder = path.parent if path else Path.cwd()
+    values = _plain(config) if isinstance(config, Mapping) else _read(folder / str(path))
+    _merge(values, _from_environment(environment))
+    _include_policy(values, folder)
+    return values, folder
+
+
+def _include_policy(values: dict[str, Any], folder: Path) -> None:
+    """Put what the file of `policy.file` holds beside it."""
+    policy = values.get("policy")
+    if not isinstance(policy, dict) or not isinstance(policy.get("file"), str | Path):
+        return
+    path = folder / policy["file"]
+    if set(policy) != {"file"}:
+        fault = Fault("policy", "policy.file and other keys", "the other keys in that file")
+        raise SettingsError((fault,))
+    content = _read(path, expected="the policy, in TOML")
+    if "file" in content:
+        raise SettingsError((Fault(str(path), "the key file", "rules, and no further file"),))
+    values["policy"] = {**content, "file": str(path)}
+
+
+def _read(path: Path, expected: str = MAIN_FILE) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
@@ -95,7 +160,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError((Fault(str(path), found, "TOML"),)) from None
     except OSError as error:
         found = "no file" if isinstance(error, FileNotFoundError) else "no readable file"
-        expected = f"the settings; {FILE_VARIABLE} names another file"
         raise SettingsError((Fault(str(path), found, expected),)) from None
 
 
@@ -155,9 +219,11 @@ def _location(details: ErrorDetails) -> list[str]:
 def _found(details: ErrorDetails) -> str:
     value = details["input"]
     if details["type"] == UNKNOWN_TYPE:
-        value = details["ctx"]["tag"]
+        value = value["type"]
     if details["type"] in FOUND:
         return FOUND[details["type"]]
+    if isinstance(value, str) and PASSWORD_IN_URL.search(value):
+        return FOUND[HIDDEN_FAULT]
     if isinstance(value, str | int | float | bool | None | Path):
         text = repr(str(value) if isinstance(value, Path) else value)
         short = len(text) <= LONGEST_VALUE_SHOWN

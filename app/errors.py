@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Literal
+
+Activation = Literal["none", "anonymous"]
+"""What a refusal makes the page do: nothing, or an anonymous chat."""
 
 
 class Code(StrEnum):
@@ -19,6 +23,7 @@ class Code(StrEnum):
     ACCOUNT_INACTIVE = "account-inactive"
     IDENTITY_UNUSABLE = "identity-unusable"
     NOT_ALLOWED = "not-allowed"
+    PAUSED = "paused"
     CROSS_ORIGIN = "cross-origin"
     CLIENT_HEADER_REQUIRED = "client-header-required"
     HTTPS_REQUIRED = "https-required"
@@ -47,13 +52,15 @@ class Code(StrEnum):
 class Problem:
     """What a code means to those who receive it (RFC 9457).
 
-    `detail` says what to do; `sign_in_helps` that signing in (again) would mend it.
+    `detail` says what to do; `sign_in_helps` that signing in (again) would mend it;
+    `retryable` that the same request may succeed later, with nobody doing anything.
     """
 
     status: HTTPStatus
     title: str
     detail: str
     sign_in_helps: bool = False
+    retryable: bool = False
 
 
 PROBLEMS: dict[Code, Problem] = {
@@ -83,6 +90,12 @@ PROBLEMS: dict[Code, Problem] = {
         HTTPStatus.FORBIDDEN,
         "The policy does not allow a token",
         "The operator's policy decides who may chat; the audit line names the rule.",
+    ),
+    Code.PAUSED: Problem(
+        HTTPStatus.FORBIDDEN,
+        "The chat is paused",
+        "The operator has paused the authenticated chat for everybody. Try again later.",
+        retryable=True,
     ),
     Code.CROSS_ORIGIN: Problem(
         HTTPStatus.FORBIDDEN,
@@ -135,6 +148,7 @@ PROBLEMS: dict[Code, Problem] = {
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests",
         "Wait for the time that the Retry-After header gives.",
+        retryable=True,
     ),
     Code.SIGN_IN_FAILED: Problem(
         HTTPStatus.UNAUTHORIZED,
@@ -185,35 +199,42 @@ PROBLEMS: dict[Code, Problem] = {
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "Something went wrong on our side",
         "Try again later. The operator finds the cause in the log by the support id.",
+        retryable=True,
     ),
     Code.STORE_UNAVAILABLE: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The database does not answer",
         "Try again in a few seconds.",
+        retryable=True,
     ),
     Code.PROVIDER_UNAVAILABLE: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The identity provider does not answer",
         "Try again in a few seconds.",
+        retryable=True,
     ),
     Code.AUDIT_UNAVAILABLE: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The decision could not be recorded",
         "No token is issued without its audit line. The operator must mend the audit log.",
+        retryable=True,
     ),
 }
 
 RETRY_AFTER_FAULT_SECONDS = 5
+RETRY_AFTER_PAUSE_SECONDS = 30
 
 
 class UsherError(Exception):
     """The root of all errors that Usher raises on purpose.
 
     `code` names the problem; `retry_after` is in seconds, `None` where waiting does not help.
+    `reason` is for the operator's audit line.
     """
 
     code = Code.INTERNAL_ERROR
     retry_after: int | None = None
+    reason: str | None = None
 
 
 class StoreUnavailable(UsherError):
@@ -228,6 +249,17 @@ class AuditUnavailable(UsherError):
 
     code = Code.AUDIT_UNAVAILABLE
     retry_after = RETRY_AFTER_FAULT_SECONDS
+
+
+class Paused(UsherError):
+    """The operator has paused the chat; `reason` may say why."""
+
+    code = Code.PAUSED
+    retry_after = RETRY_AFTER_PAUSE_SECONDS
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason or None
 
 
 class TooManyRequests(UsherError):

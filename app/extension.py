@@ -11,17 +11,25 @@ from flask_usher.providers.base import Identity, RequestProvider, Resources
 
 from . import configuration
 from .admission import Admission
-from .audit import AuditLog
+from .app_rules import AppRules
+from .audit import AuditLog, Observer
+from .audit_sinks import FileSink, Sink, StreamSink, SyslogSink
 from .authentication import Authentication
+from .configuration import PolicySource
 from .database import Database
 from .host_identity import flask_login_identity
 from .limits import Limits
 from .minter import Minter
+from .pauses import Pauses
+from .policies import Policies
 from .policy import Policy, Rule
+from .recent_failures import RecentFailures
 from .registry import make_providers
 from .self_test import self_test
-from .settings import Settings
+from .settings import AuditSettings, Settings
+from .shared_counters import make_counters
 from .sign_ins import SignIns
+from .signals import Signals
 from .state import EXTENSION, State
 from .user_ids import derivation
 from .views.blueprint import blueprint
@@ -65,11 +73,14 @@ class Usher:
         if EXTENSION in app.extensions:
             raise RuntimeError("Usher is already on this app")
         has_login_manager = hasattr(app, "login_manager")
+        config = app.config.get("USHER")
         state = build(
-            configuration.load(app.config.get("USHER")),
+            configuration.load(config),
             clock=self._clock,
+            policy_source=PolicySource(config),
             rules=self._rules,
             identify=self._identify or (flask_login_identity if has_login_manager else None),
+            observer=Signals(app),
         )
         app.extensions[EXTENSION] = state
         prefix = state.settings.url_prefix
@@ -90,16 +101,27 @@ def build(
     rules: tuple[Rule, ...] = (),
     identify: Identify | None = None,
     console: int = STDOUT,
+    policy_source: PolicySource | None = None,
+    observer: Observer | None = None,
 ) -> State:
     """Return the wired parts for these settings, without any Flask app.
 
-    `console` is the descriptor that takes the audit lines when the settings name no file.
+    `console` is the descriptor that takes the audit lines when the settings name no other
+    place; `observer` learns of each decision after its line. `policy_source` is where the
+    policy is read again when it changes.
     Raises `SettingsError` when the keys fail their test.
     """
     token = settings.token
     database = Database(settings.database.url)
-    audit = AuditLog(settings.audit.file or console, settings.secret_key, clock)
-    limits = Limits(settings.limits, clock)
+    audit = AuditLog(
+        _audit_sink(settings.audit, console),
+        settings.secret_key,
+        clock,
+        best_effort=settings.audit.when_unavailable == "count",
+        observer=observer,
+    )
+    counters = make_counters(settings.redis, settings.secret_key, clock)
+    limits = Limits(settings.limits, counters)
     sign_ins = SignIns(
         database,
         settings.secret_key,
@@ -121,15 +143,38 @@ def build(
     self_test(settings)
     providers = make_providers(settings.providers, Resources(clock, database, identify))
     of_requests = tuple(it for it in providers.values() if isinstance(it, RequestProvider))
-    policy = Policy(derivation(token.user_id, token.pairwise_key), rules)
+    user_id = derivation(token.user_id, token.pairwise_key)
+    app_rules = AppRules(rules) if rules else None
+    policies = Policies(
+        settings.policy, lambda policy: Policy(user_id, app_rules, policy), policy_source
+    )
+    pauses = Pauses(database, clock)
     return State(
         settings=settings,
         clock=clock,
         database=database,
         providers=providers,
         sign_ins=sign_ins,
-        admission=Admission(sign_ins, providers, of_requests, limits, policy, minter, audit),
+        limits=limits,
+        admission=Admission(
+            sign_ins,
+            providers,
+            of_requests,
+            limits,
+            pauses,
+            policies,
+            RecentFailures(clock),
+            minter,
+            audit,
+            clock,
+        ),
         authentication=Authentication(providers, sign_ins, limits, audit),
         audit=audit,
         visitor_keys=VisitorKeys(settings.secret_key),
     )
+
+
+def _audit_sink(settings: AuditSettings, console: int) -> Sink:
+    if settings.syslog is not None:
+        return SyslogSink(settings.syslog)
+    return FileSink(settings.file) if settings.file is not None else StreamSink(console)

@@ -1,44 +1,96 @@
-"""Limits: at most N of something in a window of time. The counting is the library `limits`."""
+"""Limits: at most so many of something in a window of time, for each person or address."""
 
 from __future__ import annotations
 
 import ipaddress
 import math
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 
-from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.strategies import FixedWindowRateLimiter
-
+from .counters import Counters, Quota, Tally, Window
 from .errors import TooManyRequests
-from .limit_storage import CounterStorage
 from .settings import LimitSettings
 
 
-class Limit:
-    """One limit, counted in this process for each key."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one person stands with a quota. `retry_after` (seconds) is set if it is used up."""
 
-    def __init__(self, name: str, rate: str, workers: int, clock: Callable[[], float]) -> None:
-        amount, seconds = map(int, re.findall(r"\d+", rate))
-        self._name = name
-        # Each worker grants its part, rounded up so that no worker refuses everybody.
-        self._item: RateLimitItem = RateLimitItemPerSecond(math.ceil(amount / workers), seconds)
-        self._limiter = FixedWindowRateLimiter(CounterStorage(clock))
-        self._clock = clock
+    quota: Quota
+    window: Window
+    retry_after: int | None
 
-    def count(self, key: str = "") -> None:
-        """Count one; raise `TooManyRequests` when that is over the limit."""
-        if not self._limiter.hit(self._item, self._name, key):
-            raise self._exceeded(key)
+    def demand(self) -> None:
+        """Raise `TooManyRequests` unless one was granted."""
+        if self.retry_after is not None:
+            raise TooManyRequests(self.retry_after)
+
+
+class Limits:
+    """All limits of one installation."""
+
+    def __init__(self, settings: LimitSettings, counters: Counters) -> None:
+        def quota(name: str, rate: str) -> Quota:
+            return Quota.of(name, rate, settings.workers)
+
+        self._counters = counters
+        # Whole in each process: one busy visitor may be on one process alone.
+        self._tokens_per_person = Quota.of("tokens", settings.tokens_per_person, 1)
+        self._tokens_per_address = quota("tokens-address", settings.tokens_per_address)
+        self._sign_ins = quota("sign-ins", settings.sign_ins)
+        self._failures_per_account = quota("account", settings.sign_in_failures_per_account)
+        self._failures_per_address = quota("address", settings.sign_in_failures_per_address)
+        self._refused_credentials = quota(
+            "credentials", settings.refused_credentials_per_address
+        )
+
+    def token(self, person: str, address: str) -> Standing:
+        """Count a token; return where the person stands.
+
+        Raises `TooManyRequests` when it is the address that has had too many.
+        """
+        quota = self._tokens_per_person
+        tallies = quota.tally(person), self._tokens_per_address.tally(address_key(address))
+        granted, windows = self._counters.take(tallies)
+        if granted:
+            return Standing(quota, windows[0], None)
+        if windows[0].left > 0:
+            raise TooManyRequests(_seconds_until_granted(windows))
+        return Standing(quota, windows[0], _seconds_until_granted(windows))
 
     @contextmanager
-    def trying(self, key: str, failure: type[Exception]) -> Iterator[None]:
-        """Count a try, and take it back unless it ends in `failure`.
+    def sign_in(self, account: str, address: str, failure: type[Exception]) -> Iterator[None]:
+        """Count a try to sign in; for account and address only if it ends in `failure`."""
+        failures = (
+            self._failures_per_account.tally(account),
+            self._failures_per_address.tally(address_key(address)),
+        )
+        self._count(*failures, self._sign_ins.tally())
+        with self._kept_after(failure, *failures):
+            yield
 
-        It is counted before it is made: many at the same time would all pass otherwise.
-        """
-        self.count(key)
+    @contextmanager
+    def credentials(self, address: str, refusal: type[Exception]) -> Iterator[None]:
+        """Count what an address shows to prove who it is, if it ends in `refusal`."""
+        tally = self._refused_credentials.tally(address_key(address))
+        self._count(tally)
+        with self._kept_after(refusal, tally):
+            yield
+
+    def are_degraded(self) -> bool:
+        """Tell whether each process counts for itself, though all should count together."""
+        return self._counters.are_degraded()
+
+    def _count(self, *tallies: Tally) -> None:
+        granted, windows = self._counters.take(tallies)
+        if not granted:
+            raise TooManyRequests(_seconds_until_granted(windows))
+
+    @contextmanager
+    def _kept_after(self, failure: type[Exception], *tallies: Tally) -> Iterator[None]:
+        # Counted before it is made: many at the same time would all pass otherwise.
         failed = False
         try:
             yield
@@ -47,30 +99,14 @@ class Limit:
             raise
         finally:
             if not failed:
-                self._limiter.hit(self._item, self._name, key, cost=-1)
-
-    def _exceeded(self, key: str) -> TooManyRequests:
-        reset_at = self._limiter.get_window_stats(self._item, self._name, key).reset_time
-        return TooManyRequests(max(1, math.ceil(reset_at - self._clock())))
+                self._counters.give_back(tallies)
 
 
-class Limits:
-    """All limits of one installation."""
-
-    def __init__(self, settings: LimitSettings, clock: Callable[[], float]) -> None:
-        def limit(name: str, rate: str) -> Limit:
-            return Limit(name, rate, settings.workers, clock)
-
-        # Whole in each worker: it holds off floods, and one busy visitor may be on one worker.
-        self.tokens_per_person = Limit("tokens", settings.tokens_per_person, 1, clock)
-        self.sign_ins = limit("sign-ins", settings.sign_ins)
-        self.failures_per_account = limit("account", settings.sign_in_failures_per_account)
-        self.failures_per_address = limit("address", settings.sign_in_failures_per_address)
-        self.refused_credentials_per_address = limit(
-            "credentials", settings.refused_credentials_per_address
-        )
+def _seconds_until_granted(windows: Sequence[Window]) -> int:
+    return max(1, *(math.ceil(it.reset_after) for it in windows if it.left == 0))
 
 
+@lru_cache(maxsize=1024)
 def address_key(address: str) -> str:
     """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 address."""
     try:

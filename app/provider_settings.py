@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache, reduce
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from operator import or_
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema
 from flask_usher.providers.base import ProviderType
 
 from . import keys
+from .errors import Fault, SettingsError
 from .setting_types import (
     ExistingFile,
     Frozen,
@@ -105,7 +106,7 @@ class OidcProviderSettings(IssuerSettings):
 
     type: Literal["oidc"]
     label: str | None = None
-    """What the button on the sign-in page says; the provider's name when absent."""
+    """The button on the sign-in page says "Sign in with" this, or the provider's name."""
     client_id: ClientId
     """The name under which the provider knows this service."""
     client_authentication: Literal[
@@ -187,7 +188,7 @@ class HostProviderSettings(Table):
 
     type: Literal["host"]
     label: str | None = None
-    """What the button on the sign-in page says; the provider's name when absent."""
+    """The button on the sign-in page says "Sign in with" this, or the provider's name."""
     sign_in_path: SitePath = "/login"
     """The app's own sign-in page, which is told where to go afterwards as `next`."""
 
@@ -196,10 +197,25 @@ class HostProviderSettings(Table):
 def third_party() -> Mapping[str, ProviderType]:
     """Return the provider types that installed packages add, by the `type` in the settings.
 
-    Not before settings are read: those packages import this one.
+    Not before settings are read: those packages import this one. Raises `SettingsError`.
     """
     found = entry_points(group=ENTRY_POINT_GROUP)
-    return {entry.name: entry.load() for entry in found}
+    return {entry.name: _load(entry) for entry in found}
+
+
+def _load(entry: EntryPoint) -> ProviderType:
+    try:
+        provider_type = entry.load()
+    except Exception as error:
+        raise _unusable(entry, f"{type(error).__name__} when it is imported") from error
+    if not isinstance(provider_type, ProviderType):
+        raise _unusable(entry, f"a {type(provider_type).__name__}")
+    return provider_type
+
+
+def _unusable(entry: EntryPoint, found: str) -> SettingsError:
+    path = f"{entry.group}: {entry.name} = {entry.value}"
+    return SettingsError((Fault(path, found, "a ProviderType that can be imported"),))
 
 
 @cache

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def refusal_of(error: Exception, support_id: str) -> Refuse:
     """Return the refusal; errors that nobody foresaw are logged with the support id."""
     if isinstance(error, UsherError):
-        return Refuse(error.code, retry_after=error.retry_after)
+        return Refuse(error.code, error.reason, retry_after=error.retry_after)
     if isinstance(error, CredentialsRefused):
         return Refuse(_CODES[error.error], error.reason)
     if isinstance(error, ProviderUnavailable):

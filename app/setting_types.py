@@ -25,6 +25,7 @@ FAULT, HIDDEN_FAULT, UNKNOWN_KEY = "usher", "usher_hidden", "usher_unknown_key"
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|[0-9a-f]*:[0-9a-f:.]*")
+_DB_PATH, _DB_QUERY = r"(/\d{0,4})?", r"(db=\d{1,4})?"
 _SECRET_ITSELF = re.compile(r"[A-Za-z0-9_=+/-]{20,}")
 
 
@@ -138,10 +139,21 @@ def _existing_file(value: object, info: ValidationInfo) -> Path:
     return path
 
 
-def _loaded(load: Callable[[Path], object]) -> BeforeValidator:
+def _path_of_text_secret(value: object, info: ValidationInfo) -> Path:
+    path = _path(value, info)
+    # A secret that somebody else chose may look like any name.
+    if not os.path.exists(path):
+        raise hidden_fault("the path of a file that exists, not the secret itself")
+    return path
+
+
+def _loaded(
+    load: Callable[[Path], object],
+    locate: Callable[[object, ValidationInfo], Path] = _path_of_secret,
+) -> BeforeValidator:
     def validate(value: object, info: ValidationInfo) -> object:
         try:
-            return load(_path_of_secret(value, info))
+            return load(locate(value, info))
         except keys.KeyFault as error:
             raise fault(f"a usable file. {error}") from error
 
@@ -186,12 +198,44 @@ def _network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     except ValueError:
         raise fault("an address or network such as 127.0.0.1 or 10.1.0.0/16") from None
     if network.prefixlen < WIDEST_PREFIX:
-        raise fault("the proxies' own addresses, not half of all that there are")
+        raise fault("addresses of your own, not half of all that there are")
     return network
 
 
 def _audit_file(value: object, info: ValidationInfo) -> Path | None:
     return None if value is None or value == "stdout" else _path(value, info)
+
+
+def _redis_url(value: object) -> str:
+    expected = (
+        "redis://USER:PASSWORD@HOST:PORT/NUMBER, rediss:// for the same with TLS, "
+        "or unix:///PATH?db=NUMBER"
+    )
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+        raise hidden_fault(expected)
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise hidden_fault(expected) from None
+    # What else a query could set includes the check of certificates, and the timeouts.
+    if parts.scheme == "unix":
+        well_formed = bool(parts.path and not host and re.fullmatch(_DB_QUERY, parts.query))
+    else:
+        known = parts.scheme in {"redis", "rediss"} and _HOST.fullmatch(host) and port != 0
+        well_formed = bool(known and re.fullmatch(_DB_PATH, parts.path) and not parts.query)
+    if not well_formed or parts.fragment:
+        raise hidden_fault(expected)
+    return value
+
+
+def _syslog_socket(value: object) -> Path:
+    if isinstance(value, str) and re.fullmatch(r"/[!-~]{1,106}", value):
+        return Path(value)
+    raise fault(
+        "the path of this machine's syslog socket, such as /dev/log. The daemon behind it can "
+        "pass lines on to another host; over the network nobody would know of a lost one"
+    )
 
 
 def _rate(value: object) -> str:
@@ -217,12 +261,16 @@ def _url(value: object) -> str:
 
 Origin = Annotated[str, BeforeValidator(_origin)]
 AuditFile = Annotated[Path | None, BeforeValidator(_audit_file)]
+SyslogSocket = Annotated[Path, BeforeValidator(_syslog_socket)]
 PrivateKeyFile = Annotated[keys.PrivateKey, _loaded(keys.load_private_key)]
 SecretFile = Annotated[keys.Secret, _loaded(keys.load_secret)]
-TextSecretFile = Annotated[keys.TextSecret, _loaded(keys.load_text_secret)]
+TextSecretFile = Annotated[
+    keys.TextSecret, _loaded(keys.load_text_secret, _path_of_text_secret)
+]
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 Url = Annotated[str, BeforeValidator(_url)]
 RecipientKey = Annotated[keys.PublicKey, BeforeValidator(_recipient_key)]
 DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)]
+RedisUrl = BeforeValidator(_redis_url)
 Rate = Annotated[str, BeforeValidator(_rate)]

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     ConfigDict,
     Field,
+    SecretStr,
     StrictBool,
     StrictInt,
     ValidationInfo,
@@ -22,19 +24,22 @@ from pydantic import (
 )
 
 from . import keys
-from .errors import PROBLEMS
 from .provider_settings import LocalProviderSettings, ProviderSettings
+from .rules.settings import PolicySettings
 from .setting_types import (
     AuditFile,
     DatabaseUrl,
+    ExistingFile,
     Frozen,
     Network,
     Origin,
     PrivateKeyFile,
     Rate,
     RecipientKey,
+    RedisUrl,
     SecretFile,
     SitePath,
+    SyslogSocket,
     Table,
     fault,
     is_loopback,
@@ -66,6 +71,7 @@ MUTABLE_CLAIMS = frozenset(
         "zoneinfo",
     ]
 )
+LONGEST_LOCK_SECONDS = 15 * 60
 VISITOR_DATA_FIELDS = (
     "address",
     "city",
@@ -77,8 +83,6 @@ VISITOR_DATA_FIELDS = (
     "zipCode",
 )
 
-Activation = Literal["none", "anonymous"]
-ProblemCode = Annotated[str, key_among(PROBLEMS)]
 VisitorDataField = Annotated[str, key_among(VISITOR_DATA_FIELDS)]
 ClaimName = Annotated[str, Field(min_length=1)]
 ProviderName = Annotated[
@@ -198,16 +202,28 @@ class LimitSettings(Table):
     refused_credentials_per_address: Rate = "100 per 60 seconds"
     """Refused access tokens and logout tokens from one address."""
     tokens_per_person: Rate = "100 per 60 seconds"
-    """Tokens for one person, in each worker."""
+    """Tokens for one person; without Redis, in each process."""
+    tokens_per_address: Rate = "3000 per 60 seconds"
+    """Tokens for all who are behind one address."""
     workers: Annotated[StrictInt, Field(ge=1, le=1024)] = 1
-    """How many worker processes share the limits of signing in; each grants its part."""
+    """How many processes there are on all hosts: without Redis each grants its part."""
+
+    @field_validator("sign_in_failures_per_account")
+    @classmethod
+    def _ends_a_lock_soon(cls, value: str) -> str:
+        # Or anybody could keep somebody else out for hours (OWASP ASVS 6.1.1).
+        if int(value.split()[2]) > LONGEST_LOCK_SECONDS:
+            raise fault(f"a limit over at most {LONGEST_LOCK_SECONDS} seconds")
+        return value
 
 
-class PolicySettings(Table):
-    """`[policy]`: what a refusal makes the page do."""
+class RedisSettings(Table):
+    """`[redis]`: what all processes and hosts share beyond the database."""
 
-    activation: Frozen[ProblemCode, Activation] = Field(default_factory=dict)
-    """For a refusal's code: `none` (when absent) or `anonymous`."""
+    url: Annotated[SecretStr, RedisUrl]
+    """`redis://`, `rediss://` or `unix://`, with user and password if there are any."""
+    ca_file: ExistingFile | None = None
+    """Path of the certificates to trust with `rediss://` instead of the system's (PEM)."""
 
 
 class AuditSettings(Table):
@@ -215,6 +231,17 @@ class AuditSettings(Table):
 
     file: AuditFile = None
     """Path of the file that lines are appended to, or `stdout` (when absent)."""
+    syslog: SyslogSocket | None = None
+    """Path of the syslog daemon's local socket, in the place of a file."""
+    when_unavailable: Literal["refuse", "count"] = "refuse"
+    """What becomes of a decision whose line can't be written."""
+
+    @field_validator("syslog")
+    @classmethod
+    def _stands_alone(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("file") is not None:
+            raise fault("either audit.file or audit.syslog")
+        return value
 
 
 class ProxySettings(Table):
@@ -259,6 +286,7 @@ class Settings(Table):
     database: DatabaseSettings = Field(default_factory=dict)  # type: ignore[assignment]
     sign_ins: SignInSettings = Field(default_factory=SignInSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    redis: RedisSettings | None = None
     policy: PolicySettings = Field(default_factory=PolicySettings)
     audit: AuditSettings = Field(default_factory=AuditSettings)
     proxy: ProxySettings = Field(default_factory=ProxySettings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,13 +29,14 @@ table = sa.Table(
     sa.Index("usher_sign_ins_expires_at", "expires_at"),
 )
 RECORD_VERSION = 1
-# The version of the record, then the members of `Identity` that have no column of their own.
+# The version of the record, then the members of `Identity` that have no column of their own;
+# what the table of accounts knows is read there each time.
 _TYPES = (int, int | float, dict, list, str | None, list, int)
 
 
 def identity_to_json(identity: Identity) -> str:
     """Return what the column `identity` holds."""
-    _, _, *members = astuple(identity)
+    _, _, *members, _ = astuple(replace(identity, account=None))
     return json.dumps([RECORD_VERSION, *members])
 
 

@@ -11,7 +11,8 @@ import hmac
 import logging
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -28,14 +29,15 @@ from .sign_in_records import identity_to_json, read, table
 
 logger = logging.getLogger(__name__)
 
-_find = sa.select(
+_records = sa.select(
     table.c.provider,
     table.c.subject,
     table.c.identity,
     table.c.signed_in_at,
     table.c.last_seen_at,
     table.c.expires_at,
-).where(table.c.id == sa.bindparam("id"))
+)
+_find = _records.where(table.c.id == sa.bindparam("id"))
 
 COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 SEEN_INTERVAL_SECONDS = 60
@@ -73,6 +75,7 @@ class Ended:
     """A sign-in that was ended, with what its provider wants to be reminded of."""
 
     provider: str
+    subject: str
     id_token: str | None = field(repr=False)
 
 
@@ -199,7 +202,7 @@ class SignIns:
         which = table.c.id == self._id(cookie)
         with self._database.writing() as connection:
             row = connection.execute(
-                sa.select(table.c.provider, table.c.id_token).where(which)
+                sa.select(table.c.provider, table.c.subject, table.c.id_token).where(which)
             ).first()
             connection.execute(table.delete().where(which))
         return None if row is None else Ended(*tuple(row))
@@ -211,6 +214,14 @@ class SignIns:
     def end_all(self) -> int:
         """End every sign-in there is; return how many there were."""
         return self._end(sa.true())
+
+    def people(self, provider: str) -> Iterator[Identity]:
+        """Give everybody who is signed in with a provider, as they were when they signed in."""
+        statement = _records.where(table.c.provider == provider)
+        with self._database.reading() as connection:
+            for row in connection.execute(statement):
+                with suppress(ValueError, TypeError, RecursionError):
+                    yield read(tuple(row))[0]
 
     def _id(self, cookie: str) -> str:
         return hmac.digest(self._key, cookie.encode(), hashlib.sha256).hex()

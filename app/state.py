@@ -14,6 +14,7 @@ from .admission import Admission
 from .audit import AuditLog
 from .authentication import Authentication
 from .database import Database
+from .limits import Limits
 from .settings import Settings
 from .sign_ins import SignIns
 from .visitor_keys import VisitorKeys
@@ -30,6 +31,7 @@ class State:
     database: Database
     providers: Mapping[str, Provider]
     sign_ins: SignIns
+    limits: Limits
     admission: Admission
     authentication: Authentication
     audit: AuditLog

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import flask_usher
 
-from . import http_path, mint, token_verification
+from . import http_path, mint, policy, provider_outage, token_verification
 from .report import Measurement, as_json, as_table
 
 CLIENT_BUDGET_KILOBYTES = 4.0
-PARTS = ("mint", "tokens", "http", "client")
+PARTS = ("mint", "tokens", "policy", "http", "outage", "client")
 
 
 def main() -> int:
@@ -43,9 +43,13 @@ def _measure(arguments: argparse.Namespace) -> Iterator[Measurement]:
         yield from mint.measure(arguments.samples)
     if arguments.only in (None, "tokens"):
         yield from token_verification.measure(arguments.samples)
+    if arguments.only in (None, "policy"):
+        yield from policy.measure(arguments.samples)
     if arguments.only in (None, "http"):
         counts = [int(count) for count in arguments.accounts.split(",")]
         yield from http_path.measure(counts, arguments.rounds, arguments.seconds)
+    if arguments.only in (None, "outage"):
+        yield from provider_outage.measure(arguments.rounds * arguments.seconds)
     if arguments.only in (None, "client"):
         yield _client_size()
 

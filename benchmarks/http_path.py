@@ -51,8 +51,8 @@ def measure(account_counts: Sequence[int], rounds: int, seconds: int) -> Iterato
     """Give the ratios for each number of accounts, then start-up and memory."""
     with tempfile.TemporaryDirectory() as folder:
         for count in account_counts:
-            _tell(f"Making an installation with {count:,} accounts")
-            installation = install(Path(folder, str(count)), _free_port(), count)
+            tell(f"Making an installation with {count:,} accounts")
+            installation = install(Path(folder, str(count)), free_port(), count)
             usher, peer, sign = _run(installation, rounds, seconds)
             yield from _results(f"{count:,} accounts", usher, peer, sign)
             shutil.rmtree(installation.folder)
@@ -72,10 +72,10 @@ def _run(installation: Installation, rounds: int, seconds: int) -> tuple[Rounds,
         cookies.flush()
         for number in range(rounds):
             for name, command, seen in (
-                ("Usher", _usher_command(installation), usher),
+                ("Usher", usher_command(installation), usher),
                 ("the Node.js peer", _peer_command(installation), peer),
             ):
-                _tell(f"Round {number + 1} of {rounds}: {name}")
+                tell(f"Round {number + 1} of {rounds}: {name}")
                 signatures.append(_on_server_cpu(SIGNATURES))
                 _round(installation, command, cookies.name, seconds, seen)
     return usher, peer, statistics.median(signatures)
@@ -145,10 +145,11 @@ def _results(label: str, usher: Rounds, peer: Rounds, sign: float) -> Iterator[M
     )
 
 
-def _usher_command(installation: Installation) -> list[str]:
+def usher_command(installation: Installation, threads: int = 1) -> list[str]:
+    """Return the command that serves an installation with one worker."""
     granian = str(Path(sys.executable).with_name("granian"))
-    options = "--interface wsgi --workers 1 --blocking-threads 1 --no-ws --log-level error"
-    where = f"--host 127.0.0.1 --port {installation.port}"
+    options = "--interface wsgi --workers 1 --no-ws --log-level error"
+    where = f"--host 127.0.0.1 --port {installation.port} --blocking-threads {threads}"
     return [granian, *options.split(), *where.split(), "--factory", "flask_usher:create_app"]
 
 
@@ -165,11 +166,13 @@ def _on_server_cpu(samples: int) -> float:
         os.sched_setaffinity(0, allowed)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
+    """Say on stderr what is being done."""
     print(f"{text} …", file=sys.stderr, flush=True)

@@ -33,6 +33,7 @@ file = "audit.log"
 
 [limits]
 tokens_per_person = "9999999 per 1 seconds"
+tokens_per_address = "9999999 per 1 seconds"
 sign_ins = "9999999 per 1 seconds"
 sign_in_failures_per_account = "9999999 per 1 seconds"
 sign_in_failures_per_address = "9999999 per 1 seconds"

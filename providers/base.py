@@ -21,13 +21,22 @@ from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts:
+    """What our own table of accounts knows of a person. Times are in seconds since 1970."""
+
+    name: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """A person, as one provider vouches for them.
 
     `subject` identifies the person for good within `provider`: it is never given to somebody
     else and never changes. `claims` use the names of OpenID Connect Core, section 5.1.
     `signed_in_at` is in seconds since the epoch. `epoch` is the provider's counter of events
-    that end all earlier sign-ins of the person, such as a new password.
+    that end all earlier sign-ins of the person, such as a new password. `account` is there
+    where the person has one with us.
     """
 
     provider: str
@@ -38,6 +47,7 @@ class Identity:
     acr: str | None = None
     amr: tuple[str, ...] = ()
     epoch: int = 0
+    account: AccountFacts | None = None
 
 
 class SignInFailed(Exception):
@@ -195,11 +205,17 @@ class RedirectProvider(Provider, Protocol):
     """A provider that the browser is sent to and comes back from."""
 
     def begin(
-        self, *, redirect_uri: str, silent: bool = False, language: str | None = None
+        self,
+        *,
+        redirect_uri: str,
+        silent: bool = False,
+        language: str | None = None,
+        login_hint: str | None = None,
     ) -> Challenge:
         """Start one attempt. `silent` asks the provider not to show anything.
 
-        `language` (BCP 47) is what the visitor's browser prefers.
+        `language` (BCP 47) is what the visitor's browser prefers. `login_hint`, of 255
+        printable characters at most, is what the provider itself gave to know the person by.
 
         Raises `ProviderUnavailable`.
         """

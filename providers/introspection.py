@@ -21,6 +21,8 @@ from .oidc_settings import OidcSettings
 from .refreshing import in_a_thread
 from .verification_keys import ALGORITHMS
 
+REFUSED_SECONDS = 5
+"""Whoever shows a refused token again so soon does not make us ask again."""
 logger = logging.getLogger(__name__)
 
 CONCURRENCY = 8
@@ -68,6 +70,8 @@ class IntrospectionProvider:
             background=background,
         )
         self._cache = IntrospectionCache(clock)
+        # By itself, so that made-up tokens crowd out no good ones.
+        self._refused = IntrospectionCache(clock)
         self._calls = Bulkhead(concurrency)
 
     def is_ready(self) -> bool:
@@ -91,13 +95,17 @@ class IntrospectionProvider:
         claims = self._cache.find(token)
         if claims is not None:
             return claims
-        with self._calls:
-            claims = self._ask(token)
-        fault = _fault_in(claims, self.settings, self._clock())
-        if fault is not None:
-            raise CredentialsRefused("invalid_token", fault)
-        self._cache.keep(token, claims, claims["exp"])
-        return claims
+        refused = self._refused.find(token)
+        if refused is None:
+            with self._calls:
+                claims = self._ask(token)
+            fault = _fault_in(claims, self.settings, self._clock())
+            if fault is None:
+                self._cache.keep(token, claims, claims["exp"])
+                return claims
+            refused = {"fault": fault}
+            self._refused.keep(token, refused, self._clock() + REFUSED_SECONDS)
+        raise CredentialsRefused("invalid_token", refused["fault"])
 
     def _ask(self, token: str) -> Claims:
         endpoint = self._discovery.metadata().introspection_endpoint

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from .account_names import NO_NAME, UnusableName, canonical_name
 from .accounts import Account, Accounts, Credentials
-from .base import Identity, SignInFailed
+from .base import AccountFacts, Identity, SignInFailed
 from .passwords import Passwords, UnusablePassword, is_outdated, is_usable_hash, prepare
 
 AMR_PASSWORD = ("pwd",)
@@ -88,6 +88,7 @@ class LocalProvider:
             groups=account.groups,
             amr=AMR_PASSWORD,
             epoch=account.epoch,
+            account=AccountFacts(name=account.name, created_at=account.created_at),
         )
 
 

@@ -114,7 +114,12 @@ class OidcProvider:
         return self._discovery.is_ready() and self._keys.for_issuers_tokens.is_ready()
 
     def begin(
-        self, *, redirect_uri: str, silent: bool = False, language: str | None = None
+        self,
+        *,
+        redirect_uri: str,
+        silent: bool = False,
+        language: str | None = None,
+        login_hint: str | None = None,
     ) -> Challenge:
         """Start one attempt: `silent` sends `prompt=none`, `language` as `ui_locales`."""
         with self._sign_ins:
@@ -131,6 +136,7 @@ class OidcProvider:
             code_verifier=code_verifier,
             prompt="none" if silent else None,
             ui_locales=language if language and _LANGUAGE.fullmatch(language) else None,
+            login_hint=login_hint,
             acr_values=" ".join(settings.acr_values) or None,
             max_age=None if age is None else str(age),
         )

@@ -12,8 +12,10 @@ from parts import PARTS, all_are_required, need
 pytest_plugins = [
     "support.databases",
     "support.openid_provider",
+    "support.redis_server",
     "support.service",
     "support.openid_service",
+    "support.host_app",
 ]
 
 

@@ -29,6 +29,11 @@ def postgresql_programs() -> Path | None:
     return newest.parent if newest else on_path.parent if on_path else None
 
 
+def redis_program() -> Path | None:
+    """Return the Redis server."""
+    return _command("redis-server")
+
+
 def node_with_modules() -> Path | None:
     """Return Node.js, once `npm ci` has put its libraries into `tests/node`."""
     libraries = ROOT / "tests/node/node_modules"
@@ -40,6 +45,7 @@ NODE_MODULES = ("jose", "oidc-provider", "typescript")
 PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "browser": (chromium, "Chromium is missing (Debian package chromium)"),
     "postgresql": (postgresql_programs, "PostgreSQL is missing (Debian package postgresql)"),
+    "redis": (redis_program, "Redis is missing (Debian package redis-server)"),
     "node": (node_with_modules, "Node.js is missing (packages nodejs and npm), or `make test`"),
 }
 

@@ -1,4 +1,4 @@
-"""What the wheel holds: the package, and nothing else."""
+"""What the wheel and the sdist hold: the package, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,29 +6,43 @@ import configparser
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 from parts import ROOT
 
-BUILD_INPUTS = ("app", "providers", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+BUILD_INPUTS = (
+    "app",
+    "providers",
+    "examples",
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 KINDS = {".py", ".typed", ".ts", ".js", ".css", ".html", ".svg"}
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel, built from a copy so that the working tree stays as it is."""
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both, built from a copy so that the working tree stays as it is."""
     copy = tmp_path_factory.mktemp("sources")
     for name in BUILD_INPUTS:
         if (ROOT / name).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
+            ignored = shutil.ignore_patterns("__pycache__", "var")
             shutil.copytree(ROOT / name, copy / name, ignore=ignored)
         else:
             shutil.copy(ROOT / name, copy / name)
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", str(copy)]
+    command = [sys.executable, "-m", "build", "--no-isolation", str(copy)]
     subprocess.run(command, check=True, capture_output=True)
-    (built,) = (copy / "dist").glob("*.whl")
+    return copy / "dist"
+
+
+@pytest.fixture(scope="session")
+def wheel(dist: Path) -> Path:
+    (built,) = dist.glob("*.whl")
     return built
 
 
@@ -51,6 +65,14 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(content: set
     expected = _packaged("app", "flask_usher") | _packaged("providers", "flask_usher/providers")
     assert package == expected
     assert {Path(name).suffix for name in package} <= KINDS
+
+
+def test_the_sdist_holds_the_folders_of_the_package_and_no_example(dist: Path) -> None:
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = [name.split("/") for name in archive.getnames()]
+    folders = {parts[1] for parts in names if len(parts) > 2}
+    assert folders == {"app", "providers", "flask_usher.egg-info"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from flask_usher import logouts, replays, schema, sign_in_records
+from flask_usher import logouts, pauses, replays, schema, sign_in_records
 from flask_usher.database import Database
 from flask_usher.errors import StoreUnavailable
 from flask_usher.providers import accounts
@@ -39,6 +39,7 @@ def test_upgrading_creates_the_tables(empty_database: Database) -> None:
     assert _tables(empty_database) == {
         "usher_accounts",
         "usher_logouts",
+        "usher_pause",
         "usher_replays",
         "usher_sign_ins",
         "usher_alembic_version",
@@ -59,8 +60,8 @@ def test_the_newest_migration_is_the_one_that_the_code_is_written_for() -> None:
 
 def test_migrated_tables_are_those_that_the_code_uses(database: Database) -> None:
     used = sa.MetaData()
-    for table in (accounts.table, sign_in_records.table, replays.table, logouts.table):
-        table.to_metadata(used)
+    for module in (accounts, sign_in_records, replays, logouts, pauses):
+        module.table.to_metadata(used)
     with database.reading() as connection:
         context = MigrationContext.configure(
             connection, opts={"version_table": schema.VERSION_TABLE, "compare_type": True}

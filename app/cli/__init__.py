@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
+from .audit import audit
 from .check import check
 from .db import db
 from .demo import demo
 from .inspect import inspect
 from .keys import keys
+from .pause import pause, resume
+from .policy import policy
 from .sign_ins import sign_ins
 from .users import users
 
@@ -29,8 +32,10 @@ def main(settings: Path | None) -> None:
     To see it at work on this machine:  usher demo
     To set it up:                       usher keys --help
     To find what is wrong:              usher check
+    To learn why there is no chat:      usher policy explain --help
+    To stop all tokens at once:         usher pause
     """
 
 
-for command in (check, db, demo, inspect, keys, sign_ins, users):
+for command in (audit, check, db, demo, inspect, keys, pause, policy, resume, sign_ins, users):
     main.add_command(command)

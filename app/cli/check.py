@@ -53,7 +53,7 @@ def _summary(settings: Settings) -> list[str]:
         "visitorData": ", ".join(sorted(token.visitor_data)) or "none",
         "token lifetime": f"{token.lifetime_seconds} s",
         "providers": ", ".join(settings.providers),
-        "audit log": str(settings.audit.file or "stdout"),
+        "audit log": str(settings.audit.syslog or settings.audit.file or "stdout"),
         "sandbox": "ON: no real iAdvize" if settings.sandbox else "off",
     }
     return [f"{name:16} {value}" for name, value in rows.items()]

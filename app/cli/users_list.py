@@ -11,6 +11,7 @@ import click
 from flask_usher.providers.accounts import Account, Accounts
 
 from .local_accounts import AccountName, local_accounts
+from .printable import printable
 
 NAME_WIDTH = 24
 
@@ -65,7 +66,7 @@ def show(context: click.Context, name: str, as_json: bool) -> None:
     rows |= {claim: _shown(value) for claim, value in account.claims.items()}
     width = max(map(len, rows)) + 2
     for label, value in rows.items():
-        click.echo(f"{label:{width}}{_printable(value)}")
+        click.echo(f"{label:{width}}{printable(value)}")
 
 
 def _all(accounts: Accounts) -> Iterator[Account]:
@@ -83,7 +84,7 @@ def _state(account: Account) -> str:
 
 def _row(name: str, state: str, since: str, groups: str) -> str:
     row = f"{name:{NAME_WIDTH}}  {state:8}  {since:10}  {groups}"
-    return _printable(row.rstrip())
+    return printable(row.rstrip())
 
 
 def _as_json(account: Account) -> dict[str, object]:
@@ -105,8 +106,3 @@ def _date(seconds: float) -> str:
 
 def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _printable(text: str) -> str:
-    # What people have written must not move the cursor of the operator's terminal.
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -33,7 +33,7 @@ FOR_PAGES: Headers = (
 )
 FOR_ORIGINS: Headers = (
     ("Access-Control-Allow-Credentials", "true"),
-    ("Access-Control-Expose-Headers", "Retry-After"),
+    ("Access-Control-Expose-Headers", "Retry-After, RateLimit, RateLimit-Policy"),
 )
 FOR_PREFLIGHTS: Headers = (
     ("Access-Control-Allow-Credentials", "true"),

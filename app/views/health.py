@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from flask import Response
 
@@ -22,7 +23,12 @@ def live() -> Response:
 
 @blueprint.get("/health/ready")
 def ready() -> Response:
-    """Answer 200 when tokens can be issued, else 503 with the name of what is missing."""
+    """Answer 200 when tokens can be issued, else 503 with the name of what is missing.
+
+    With an audit log that may fail and has failed, or with limits that each process counts for
+    itself because Redis is away, or with a new policy that has faults so that the one before
+    it decides, the answer is 200 `degraded`.
+    """
     state = current_state()
     checks = {}
     try:
@@ -33,8 +39,12 @@ def ready() -> Response:
         state.audit.check()
         checks["audit"] = "ok"
     except UsherError:
-        checks["audit"] = "unavailable"
-    is_ready = all(verdict == "ok" for verdict in checks.values())
+        checks["audit"] = "degraded" if state.audit.best_effort else "unavailable"
+    policies = state.admission.policies
+    policy = policies.current().version
+    checks["policy"] = "ok" if policies.fault is None else "degraded"
+    checks["limits"] = "degraded" if state.limits.are_degraded() else "ok"
+    status = _status(checks.values())
     # A provider that is away keeps its own people out, and nobody else's.
     providers = {
         name: "ok" if provider.is_ready() else "unavailable"
@@ -42,8 +52,17 @@ def ready() -> Response:
         if isinstance(provider, RemoteProvider)
     }
     body = {
-        "status": "ready" if is_ready else "not ready",
+        "status": status,
         "checks": checks,
+        "policy": policy,
         "providers": providers,
     }
-    return Response(json.dumps(body), 200 if is_ready else 503, mimetype="application/json")
+    return Response(
+        json.dumps(body), 503 if status == "not ready" else 200, mimetype="application/json"
+    )
+
+
+def _status(verdicts: Collection[str]) -> str:
+    if not set(verdicts) <= {"ok", "degraded"}:
+        return "not ready"
+    return "degraded" if "degraded" in verdicts else "ready"

@@ -11,21 +11,21 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from .. import refusals
-from ..errors import PROBLEMS, Code
+from ..errors import Code
 from ..policy import Refuse
+from ..problem_details import problem_details
 from ..provider_settings import BearerProviderSettings
 from ..state import current_state
 from .pages import render
 from .visits import current_visit
 
 # RFC 6750, section 3.1.
-BEARER_ERRORS = {
+BEARER_ERRORS: dict[str, str] = {
     Code.INVALID_TOKEN: "invalid_token",
     Code.INSUFFICIENT_SCOPE: "insufficient_scope",
     Code.MALFORMED_REQUEST: "invalid_request",
     Code.AMBIGUOUS_CREDENTIALS: "invalid_request",
 }
-TYPE_PREFIX = "urn:usher:problem:"
 _CODES_BY_STATUS = {
     400: Code.MALFORMED_REQUEST,
     404: Code.NOT_FOUND,
@@ -37,30 +37,24 @@ _CODES_BY_STATUS = {
 
 def problem_response(refusal: Refuse) -> Response:
     """Return the answer for a refusal as `application/problem+json`."""
-    problem = PROBLEMS[refusal.code]
-    settings = current_state().settings
-    body: dict[str, object] = {
-        "type": TYPE_PREFIX + refusal.code,
-        "title": problem.title,
-        "status": problem.status.value,
-        "detail": problem.detail,
-        "code": refusal.code,
-        "activation": settings.policy.activation.get(refusal.code, "none"),
-        "support_id": current_visit().support_id,
-    }
-    if problem.sign_in_helps:
-        body["sign_in_url"] = url_for("usher.sign_in_page")
+    body = problem_details(
+        refusal,
+        activation=current_state().admission.policies.current().activation(refusal),
+        support_id=current_visit().support_id,
+        sign_in_url=url_for("usher.sign_in_page") if refusal.problem.sign_in_helps else None,
+    )
     response = Response(
-        json.dumps(body) + "\n", problem.status, mimetype="application/problem+json"
+        json.dumps(body) + "\n", refusal.problem.status, mimetype="application/problem+json"
     )
     return with_headers(response, refusal)
 
 
 def problem_page(refusal: Refuse, target: str | None = None) -> Response:
     """Return the answer for a refusal as a page; `target` is where the visitor was going."""
-    problem = PROBLEMS[refusal.code]
+    problem = refusal.problem
     link = None
-    if problem.sign_in_helps:
+    # While one provider is away, there may be another way to sign in.
+    if problem.sign_in_helps or refusal.code is Code.PROVIDER_UNAVAILABLE:
         href = url_for("usher.sign_in_page", next=target)
         link = {"href": href, "text": "Go to the sign-in page"}
     page = render(
@@ -117,8 +111,9 @@ def answer_errors(blueprint: Blueprint) -> None:
 
 def with_headers(response: Response, refusal: Refuse) -> Response:
     """Add what RFC 9110 and RFC 6750 want to see beside the status."""
-    if refusal.code in BEARER_ERRORS and "Authorization" in request.headers:
-        challenge = f'Bearer realm="usher", error="{BEARER_ERRORS[refusal.code]}"'
+    bearer_error = BEARER_ERRORS.get(refusal.code)
+    if bearer_error is not None and "Authorization" in request.headers:
+        challenge = f'Bearer realm="usher", error="{bearer_error}"'
         response.headers["WWW-Authenticate"] = challenge
     elif response.status_code == 401:
         response.headers.extend([("WWW-Authenticate", it) for it in _challenges()])

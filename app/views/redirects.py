@@ -9,6 +9,7 @@ from flask_usher.providers.base import ProviderUnavailable
 from ..attempts import Attempt, Attempts
 from ..errors import Code, Rejected
 from ..policy import Refuse
+from ..provider_settings import OidcProviderSettings
 from ..state import State, current_state
 from .blueprint import blueprint
 from .cookies import cookie_name, delete_cookie, set_cookie
@@ -17,6 +18,8 @@ from .sign_in import see_other, signed_in, wanted_page
 from .sign_in_form import LANGUAGE, page_language
 from .visits import current_credentials, current_visit
 
+LONGEST_HINT = 255
+
 
 @blueprint.get("/oidc/<provider>/start")
 @as_page
@@ -24,10 +27,16 @@ def start_redirect(provider: str) -> Response:
     """Send the browser to the provider.
 
     With `silent=1` the provider shows nothing: the visitor comes back to `next` at once, signed
-    in or not. `lang` is the language of the page that they come from.
+    in or not. `lang` is the language of the page that they come from. A provider that sends
+    visitors here by itself gives `iss`, and perhaps `login_hint` and `target_link_uri` (OpenID
+    Connect Core 1.0, section 4).
     """
     state = current_state()
-    target = wanted_page(state, request.args.get("next"))
+    target, login_hint = wanted_page(state, request.args.get("next")), None
+    if "iss" in request.args:
+        with on_record("sign-in", provider):
+            _check_issuer(state, provider)
+        target, login_hint = wanted_page(state, _target_link(state)), _login_hint()
     silent = request.args.get("silent") == "1"
     try:
         with on_record("sign-in", provider):
@@ -35,6 +44,7 @@ def start_redirect(provider: str) -> Response:
                 redirect_uri=_redirect_uri(state, provider),
                 silent=silent,
                 language=page_language() or _browser_language(),
+                login_hint=login_hint,
             )
     except ProviderUnavailable:
         if silent:
@@ -101,6 +111,25 @@ def _attempt(state: State, provider: str) -> Attempt:
     if attempt is None or attempt.provider != provider:
         raise Rejected(Code.SIGN_IN_REJECTED)
     return attempt
+
+
+def _check_issuer(state: State, provider: str) -> None:
+    """Make sure that the provider names itself. Raises `Rejected`."""
+    state.authentication.redirect(provider)
+    table = state.settings.providers[provider]
+    issuer = table.issuer if isinstance(table, OidcProviderSettings) else None
+    if request.args.getlist("iss") != [issuer]:
+        raise Rejected(Code.SIGN_IN_REJECTED)
+
+
+def _target_link(state: State) -> str:
+    """Return what the provider gives as an address of ours, without the origin."""
+    return request.args.get("target_link_uri", "").removeprefix(state.settings.public_url)
+
+
+def _login_hint() -> str | None:
+    given = request.args.get("login_hint", "")
+    return given if 0 < len(given) <= LONGEST_HINT and given.isprintable() else None
 
 
 def _attempts(state: State) -> Attempts:

@@ -12,7 +12,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from flask_usher.providers.base import RedirectProvider
 
-from ..errors import PROBLEMS, Code, Rejected
+from ..errors import Code, Rejected
 from ..policy import Refuse
 from ..provider_settings import HostProviderSettings
 from ..settings import Settings
@@ -51,7 +51,7 @@ def sign_in_form(
         error=_sentence(refusal),
         site=settings.public_host,
     )
-    response = Response(page, 200 if refusal is None else PROBLEMS[refusal.code].status)
+    response = Response(page, 200 if refusal is None else refusal.problem.status)
     set_cookie(response, settings, form_cookie(settings), nonce)
     return response if refusal is None else with_headers(response, refusal)
 
@@ -106,8 +106,7 @@ def _sentence(refusal: Refuse | None) -> str | None:
     if refusal.retry_after is not None:
         minutes = -(-refusal.retry_after // 60)
         return f"Too many tries. Please wait {minutes} min and try again."
-    problem = PROBLEMS[refusal.code]
-    return f"{problem.title}. {problem.detail}"
+    return f"{refusal.problem.title}. {refusal.problem.detail}"
 
 
 def _form_tokens(state: State) -> URLSafeSerializer:

@@ -9,10 +9,12 @@ from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 
 from ..errors import Code, Rejected, UsherError
+from ..minter import Token
 from ..policy import Refuse
 from ..state import current_state
 from .blueprint import blueprint
 from .problems import problem_response, refusal_of
+from .rate_limits import tell_standing
 from .visits import BODY_LIMIT_BYTES, current_credentials, current_request, current_visit
 
 CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/ -]{0,63}")
@@ -35,7 +37,14 @@ def token() -> Response:
     except UsherError as error:
         state.audit.write("token", error.code, visit)
         raise
-    outcome = state.admission.admit(current_credentials(state.settings), visit)
+    outcome, standing = state.admission.admit(current_credentials(state.settings), visit)
+    response = _answer(outcome)
+    if standing is not None:
+        tell_standing(response, standing)
+    return response
+
+
+def _answer(outcome: Token | Refuse) -> Response:
     if isinstance(outcome, Refuse):
         return problem_response(outcome)
     body: dict[str, object] = {
@@ -64,7 +73,7 @@ def _check_request(request: Request) -> None:
     try:
         body = request.get_data(cache=False)
     except HTTPException as error:
-        raise Rejected(refusal_of(error).code) from error
+        raise Rejected(Code(refusal_of(error).code)) from error
     if len(body) > BODY_LIMIT_BYTES:
         raise Rejected(Code.CONTENT_TOO_LARGE)
     if not EMPTY_OBJECT.fullmatch(body):

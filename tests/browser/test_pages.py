@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from browser.backend import Backend
 from browser.service import PASSWORD, Service
 from browser.watch import FAILED_LOAD, Watch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+
+from flask_usher import keys
 
 pytestmark = pytest.mark.browser
 
@@ -80,6 +84,54 @@ def test_every_page_is_readable_and_fits(
     page.goto(f"{service.shop}?condition=wrong-key")
     expect(page.locator("#timeline")).to_contain_text("(activation-failed)")
     look(page)
+
+
+@pytest.fixture(scope="module")
+def service_with_choices(
+    start_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory
+) -> Service:
+    """A service with a form and two providers, which nobody asks anything."""
+    secret = tmp_path_factory.mktemp("secret") / "client-secret"
+    keys.write_private_file(secret, b"violet-client-secret-41")
+    common = {
+        "TYPE": "oidc",
+        "ISSUER": "https://id.shop.example",
+        "CLIENT_ID": "usher",
+        "CLIENT_SECRET": str(secret),
+    }
+    labels = {"WEB": "your shop account", "STAFF": "directory" * 12}
+    return start_service(
+        USHER__PROVIDERS__LOCAL__TYPE="local",
+        **{
+            f"USHER__PROVIDERS__{name}__{key}": value
+            for name, label in labels.items()
+            for key, value in (common | {"LABEL": label}).items()
+        },
+    )
+
+
+@pytest.mark.parametrize("width", [320, 375, 1280])
+def test_the_ways_to_sign_in_are_readable_and_fit(
+    width: int, scheme: str, service_with_choices: Service, watch: Watch
+) -> None:
+    watch.expect(FAILED_LOAD)
+    page = watch.page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.goto(f"{service_with_choices.origin}/usher/sign-in")
+    choices = page.get_by_role("listitem").get_by_role("link")
+    expect(choices).to_have_count(2)
+    form = page.get_by_role("button", name="Sign in")
+    # They stand below one another, as wide as the button of the form.
+    assert {extent(choice) for choice in choices.all()} == {extent(form)}
+    look(page)
+    page.goto(f"{service_with_choices.origin}/usher/oidc/web/callback?state=x")
+    expect(page.get_by_role("link", name="Go to the sign-in page")).to_be_visible()
+    look(page)
+
+
+def extent(control: Locator) -> tuple[float, float]:
+    box = control.bounding_box()
+    assert box is not None
+    return box["x"], box["width"]
 
 
 def look(page: Page) -> None:

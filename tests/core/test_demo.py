@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -281,10 +282,17 @@ def process(var: Path, free_port: int, request: pytest.FixtureRequest) -> Iterat
     command = [sys.executable, "-c", "from flask_usher.cli import main; main()", "demo"]
     command += ["--port", str(free_port), "--var", str(var), "--workers", str(request.param)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=var.parent
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=var.parent,
+        start_new_session=True,
     )
     yield process
-    process.kill()
+    # The workers, too: they hold the pipes open.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
@@ -297,7 +305,7 @@ def test_it_serves_until_it_is_stopped(
 ) -> None:
     assert _ready(process, f"http://127.0.0.1:{free_port}") == {
         "status": "ready",
-        "checks": {"database": "ok", "audit": "ok"},
+        "checks": {"database": "ok", "audit": "ok", "limits": "ok"},
         "providers": {},
     }
     with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as page:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, dataclass
+from dataclasses import FrozenInstanceError, dataclass, replace
 from functools import partial
 from itertools import permutations
 from typing import Any
 
 import pytest
 
+from flask_usher.app_rules import AppRules
 from flask_usher.errors import Code
 from flask_usher.minter import Minter
 from flask_usher.policy import Facts, Issue, Policy, Refuse
@@ -20,12 +21,13 @@ from flask_usher.user_ids import UserId, derivation
 
 JANE = Identity(provider="local", subject="42", signed_in_at=0.0)
 SIGN_IN = SignIn("id", JANE, 1.0)
-SIGNED_IN = Facts(SIGN_IN, JANE)
+NOW = 1_800_000_000.0
+SIGNED_IN = Facts(SIGN_IN, JANE, NOW)
 SUBJECT = derivation("subject", None)
 
 
 def decide(*rules: Any, facts: Facts = SIGNED_IN) -> Issue | Refuse:
-    return Policy(SUBJECT, rules).decide(facts)
+    return Policy(SUBJECT, AppRules(rules) if rules else None).decide(facts)
 
 
 def test_somebody_who_is_signed_in_and_active_gets_a_token() -> None:
@@ -34,17 +36,17 @@ def test_somebody_who_is_signed_in_and_active_gets_a_token() -> None:
 
 def test_the_identity_is_the_current_one_not_that_of_the_sign_in() -> None:
     now = Identity(provider="local", subject="42", signed_in_at=0.0, groups=("new",))
-    assert decide(facts=Facts(SIGN_IN, now)) == Issue(now, UserId("local:42"))
+    assert decide(facts=Facts(SIGN_IN, now, NOW)) == Issue(now, UserId("local:42"))
 
 
 @pytest.mark.parametrize(
     ("facts", "code"),
     [
-        pytest.param(Facts(Absence.NONE, None), Code.NO_SESSION, id="no-sign-in"),
-        pytest.param(Facts(Absence.EXPIRED, None), Code.SESSION_EXPIRED, id="expired"),
-        pytest.param(Facts(Absence.NONE, JANE), Code.NO_SESSION, id="identity-only"),
-        pytest.param(Facts(Absence.EXPIRED, JANE), Code.SESSION_EXPIRED, id="late-identity"),
-        pytest.param(Facts(SIGN_IN, None), Code.ACCOUNT_INACTIVE, id="inactive"),
+        pytest.param(Facts(Absence.NONE, None, NOW), Code.NO_SESSION, id="no-sign-in"),
+        pytest.param(Facts(Absence.EXPIRED, None, NOW), Code.SESSION_EXPIRED, id="expired"),
+        pytest.param(Facts(Absence.NONE, JANE, NOW), Code.NO_SESSION, id="identity-only"),
+        pytest.param(Facts(Absence.EXPIRED, JANE, NOW), Code.SESSION_EXPIRED, id="too-late"),
+        pytest.param(Facts(SIGN_IN, None, NOW), Code.ACCOUNT_INACTIVE, id="inactive"),
     ],
 )
 def test_what_is_missing_refuses(facts: Facts, code: Code) -> None:
@@ -96,7 +98,8 @@ def test_only_none_and_refuse_are_answers_of_a_rule(returned: object) -> None:
         return returned
 
     decision = decide(odd)
-    assert decision == Refuse(Code.NOT_ALLOWED, "the rule odd gave no decision")
+    reason = "the rule odd gave no decision"
+    assert decision == Refuse(Code.NOT_ALLOWED, reason, rule="odd")
     assert type(decision) is Refuse
 
 
@@ -104,7 +107,7 @@ def test_row_136_a_rule_that_has_nothing_against_it_does_not_allow_by_itself() -
     def silent(_facts: Facts) -> None:
         return None
 
-    assert decide(silent, facts=Facts(Absence.NONE, None)) == Refuse(Code.NO_SESSION)
+    assert decide(silent, facts=Facts(Absence.NONE, None, NOW)) == Refuse(Code.NO_SESSION)
     assert decide(silent) == Issue(JANE, UserId("local:42"))
 
 
@@ -185,8 +188,8 @@ def test_row_142_one_refusal_refuses_in_every_order(order: Any) -> None:
 
 def test_rules_of_the_operator_come_after_the_built_in_ones() -> None:
     asked: list[Facts] = []
-    decide(asked.append, facts=Facts(Absence.NONE, None))
-    decide(asked.append, facts=Facts(SIGN_IN, None))
+    decide(asked.append, facts=Facts(Absence.NONE, None, NOW))
+    decide(asked.append, facts=Facts(SIGN_IN, None, NOW))
     assert asked == []
     decide(asked.append)
     assert asked == [SIGNED_IN]
@@ -198,7 +201,7 @@ def test_the_first_refusal_counts_with_all_that_it_says() -> None:
     def closed(_facts: Facts) -> Refuse:
         return refusal
 
-    assert decide(allows, closed, denies) is refusal
+    assert decide(allows, closed, denies) == replace(refusal, rule="closed")
 
 
 HOSTILE_CLAIMS = [
@@ -224,7 +227,7 @@ def test_hostile_claims_do_not_pass_a_rule_that_asks_for_a_group(
         return Refuse(Code.NOT_ALLOWED)
 
     hostile = Identity(provider="local", subject="42", signed_in_at=0.0, claims=claims)
-    decision = decide(is_customer, facts=Facts(SIGN_IN, hostile))
+    decision = decide(is_customer, facts=Facts(SIGN_IN, hostile, NOW))
     assert isinstance(decision, Refuse)
 
 

@@ -269,6 +269,33 @@ def test_unknown_keys_are_refused_with_a_suggestion(
         pytest.param({"audit": {"file": {}}}, "audit.file", "path", id="audit-table"),
         pytest.param({"audit": {"file": ""}}, "audit.file", "path", id="audit-empty"),
         pytest.param({"audit": {"file": "a\nb"}}, "audit.file", "path", id="audit-line-break"),
+        *(
+            pytest.param(
+                {"audit": {"syslog": value}}, "audit.syslog", "/dev/log", id=f"syslog-{name}"
+            )
+            for name, value in {
+                "udp": "udp://127.0.0.1:514",
+                "tcp": "tcp://log.internal:601",
+                "host": "log.internal:514",
+                "number": 514,
+                "empty": "",
+                "relative": "log",
+                "long": "/" + "x" * 107,
+                "nul": "/dev/log\0",
+            }.items()
+        ),
+        pytest.param(
+            {"audit": {"syslog": "/dev/log", "file": "audit.log"}},
+            "audit.syslog",
+            "either",
+            id="syslog-and-file",
+        ),
+        pytest.param(
+            {"audit": {"when_unavailable": "ignore"}},
+            "audit.when_unavailable",
+            "count",
+            id="audit-when-unavailable",
+        ),
         pytest.param({"secret_key": 5}, "secret_key", "path", id="secret-number"),
         pytest.param({"secret_key": ""}, "secret_key", "path", id="secret-empty"),
         pytest.param({"secret_key": "a\0b"}, "secret_key", "path", id="secret-nul"),

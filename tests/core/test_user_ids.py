@@ -105,7 +105,7 @@ def test_what_identifies_nobody_is_refused(mode: str, value: object) -> None:
         derive(identity)
     assert len(str(error.value)) < 80
     sign_in = SignIn("id", identity, 1.0)
-    decision = Policy(derive).decide(Facts(sign_in, identity))
+    decision = Policy(derive).decide(Facts(sign_in, identity, 1.0))
     assert isinstance(decision, Refuse)
     assert decision.code is Code.IDENTITY_UNUSABLE
     assert decision.reason == str(error.value)

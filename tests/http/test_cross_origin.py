@@ -130,7 +130,8 @@ def test_row_7_refusals_can_be_read_by_allowed_origins(
     answer = service.browser().ask(path, headers={"Origin": ALLOWED})
     assert answer.status_code == status
     assert answer.headers.getlist("Access-Control-Allow-Origin") == [ALLOWED]
-    assert answer.headers.getlist("Access-Control-Expose-Headers") == ["Retry-After"]
+    exposed = answer.headers.getlist("Access-Control-Expose-Headers")
+    assert exposed == ["Retry-After, RateLimit, RateLimit-Policy"]
 
 
 def test_row_7_a_preflight_of_an_allowed_origin(service: Service) -> None:

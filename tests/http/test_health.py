@@ -9,8 +9,11 @@ from support.refusals import assert_refused
 from support.service import MakeService, Service
 
 from flask_usher.keys import write_private_file
+from flask_usher.rules.settings import PolicySettings
 
-READY = {"status": "ready", "checks": {"database": "ok", "audit": "ok"}, "providers": {}}
+CHECKS = {"database": "ok", "audit": "ok", "policy": "ok", "limits": "ok"}
+POLICY = PolicySettings().version
+READY = {"status": "ready", "checks": CHECKS, "policy": POLICY, "providers": {}}
 
 
 def test_alive(service: Service) -> None:
@@ -41,8 +44,8 @@ def test_row_186_without_tables(make_service: MakeService) -> None:
         connection.exec_driver_sql("DROP TABLE usher_alembic_version")
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
-    checks = {"database": "schema not current", "audit": "ok"}
-    assert answer.members == {"status": "not ready", "checks": checks, "providers": {}}
+    checks = CHECKS | {"database": "schema not current"}
+    assert answer.members == READY | {"status": "not ready", "checks": checks}
     assert service.browser().get("/usher/health/live").status_code == 200
 
 
@@ -52,8 +55,8 @@ def test_row_186_without_a_database(make_service: MakeService) -> None:
     service.secrets.add("hidden-password")
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
-    checks = {"database": "unavailable", "audit": "ok"}
-    assert answer.members == {"status": "not ready", "checks": checks, "providers": {}}
+    checks = CHECKS | {"database": "unavailable"}
+    assert answer.members == READY | {"status": "not ready", "checks": checks}
     assert service.browser().get("/usher/health/live").status_code == 200
 
 
@@ -61,8 +64,8 @@ def test_row_186_without_an_audit_log(make_service: MakeService) -> None:
     service = make_service(audit={"file": "/proc/no/such/folder"})
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
-    checks = {"database": "ok", "audit": "unavailable"}
-    assert answer.members == {"status": "not ready", "checks": checks, "providers": {}}
+    checks = CHECKS | {"audit": "unavailable"}
+    assert answer.members == READY | {"status": "not ready", "checks": checks}
 
 
 @pytest.mark.parametrize("path", ["live", "ready"])

@@ -70,6 +70,69 @@ def test_row_13_one_of_several_workers_serves_a_busy_visitor_alone(
     assert {jane.ask().status_code for _ in range(4 * 20)} == {200}
 
 
+def standing(answer: Answer) -> tuple[str | None, str | None]:
+    """Return what an answer says of the limit: the policy, and where the person stands."""
+    return answer.headers.get("RateLimit-Policy"), answer.headers.get("RateLimit")
+
+
+def test_row_13_who_asks_is_told_where_they_stand(service: Service) -> None:
+    jane, sam = service.signed_in("jane"), service.signed_in("sam")
+    policy = '"tokens";q=100;w=60'
+    assert standing(jane.ask()) == (policy, '"tokens";r=99;t=60')
+    service.clock.advance(20.5)
+    assert standing(jane.ask()) == (policy, '"tokens";r=98;t=40')
+    assert standing(service.signed_in("jane").ask()) == (policy, '"tokens";r=97;t=40')
+    assert standing(sam.ask()) == (policy, '"tokens";r=99;t=60')
+    for _ in range(97):
+        jane.ask()
+    refused = jane.ask()
+    assert_refused(refused, 429, "too-many-requests")
+    assert standing(refused) == (policy, '"tokens";r=0;t=40')
+    assert refused.headers["Retry-After"] == "40"
+
+
+def test_nobody_is_told_what_others_have_used(make_service: MakeService) -> None:
+    limits = {"tokens_per_address": "2 per 60 seconds", "sign_ins": "1 per 60 seconds"}
+    service = make_service(limits=limits)
+    assert standing(service.browser().ask()) == (None, None)
+    for name in ("jane", "sam"):
+        assert service.signed_in(name).ask().status_code == 200
+    by_address = service.signed_in("kim").ask()
+    assert_refused(by_address, 429, "too-many-requests")
+    assert by_address.headers["Retry-After"] == "60"
+    assert standing(by_address) == (None, None)
+    try_from(service, "192.0.2.1")
+    sign_in = try_from(service, "192.0.2.1")
+    assert_limited(sign_in)
+    assert standing(sign_in) == (None, None)
+
+
+def test_row_13_a_thousand_a_minute_from_an_address_that_others_share(
+    service: Service,
+) -> None:
+    jane, sam = service.signed_in("jane"), service.signed_in("sam")
+    statuses: Counter[int] = Counter()
+    for number in range(1000):
+        statuses[jane.ask().status_code] += 1
+        service.clock.advance(0.06)
+        if number % 25 == 0:
+            assert sam.ask().status_code == 200
+    assert statuses == {200: 100, 429: 900}
+
+
+def test_tokens_for_one_address(make_service: MakeService) -> None:
+    service = make_service(limits={"tokens_per_address": "6 per 60 seconds"})
+    people = [service.signed_in(name) for name in ("jane", "sam")]
+    for _ in range(3):
+        assert [it.ask().status_code for it in people] == [200, 200]
+    for browser in people:
+        assert_refused(browser.ask(), 429, "too-many-requests")
+        elsewhere = browser.ask(environ_overrides={"REMOTE_ADDR": "192.0.2.8"})
+        assert elsewhere.status_code == 200
+    service.clock.advance(60)
+    assert people[0].ask().status_code == 200
+
+
 def test_row_22_the_eleventh_failure_for_one_account(service: Service) -> None:
     service.add_account("jane")
     for number in range(10):
@@ -183,6 +246,7 @@ def test_row_24_the_lock_ends_when_the_clock_is_set_back(service: Service) -> No
         pytest.param(["jane", "JANE", "Jane", " jane", "jane ", "\u3000jane"], id="case-space"),
         pytest.param(["\uff4aane", "j\uff41ne", "\uff2aANE"], id="full-width"),
         pytest.param(["ren\u00e9", "rene\u0301", "REN\u00c9"], id="nfc-nfd"),
+        pytest.param(["\u05d0\u05d1\u05d2", " \u05d0\u05d1\u05d2 "], id="right-to-left"),
     ],
 )
 def test_row_26_every_spelling_counts_for_one_account(

@@ -16,7 +16,9 @@ from flask_usher.testing import JANE, Endpoint, HangUp
 
 
 class TestSigningOut:
-    def test_a_form_goes_on_to_the_providers_own_sign_out(self, shop: OpenIdService) -> None:
+    def test_a_form_goes_on_to_the_providers_own_sign_out_rp_init_logout_no_state(
+        self, shop: OpenIdService
+    ) -> None:
         browser = shop.signed_in()
         answer = browser.post(
             "/usher/sign-out", data={"next": "/bye"}, headers={"Origin": browser.origin}

@@ -48,7 +48,9 @@ class TestProvidersThatFail:
         down.behaviour = Behaviour(answers={Endpoint.DISCOVERY: HangUp()})
         shop = openid.make(providers={"down": openid.table(down), "local": {"type": "local"}})
         shop.service.add_account("jane")
-        assert_page_refused(shop.browser().begin("down"), 503, "provider-unavailable")
+        refused = shop.browser().begin("down")
+        assert_page_refused(refused, 503, "provider-unavailable")
+        assert 'href="/usher/sign-in"' in refused.text
         assert shop.signed_in().user_id() == user_id(JANE)
         assert shop.service.browser().sign_in("jane").status_code == 303
         page = shop.browser().get("/usher/sign-in").text

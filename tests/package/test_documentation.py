@@ -19,16 +19,23 @@ from pydantic.fields import FieldInfo
 
 from flask_usher import PROBLEMS, Code, Settings
 from flask_usher.audit import AuditLog, Visit
+from flask_usher.audit_sinks import FileSink
 from flask_usher.cli import main
 from flask_usher.keys import Secret
 from flask_usher.minter import Token
 from flask_usher.provider_settings import tables
 from flask_usher.providers.base import Identity
+from flask_usher.rules.expression_checks import FUNCTIONS
+from flask_usher.rules.syntax import MACROS
+from flask_usher.rules.variables import FIELDS as VARIABLES
 
 DOCS = ROOT / "docs"
 SETTING_ROW = re.compile(r"^\| `([A-Za-z_.]+)` \| ([^|]+) \| ([^|]+) \| [^|]{20,} \|$", re.M)
 LINK = re.compile(r"\]\(([^)#: ]+)(?:#[^)]*)?\)")
 
+DESCRIBED_BY_ANOTHER = {"shadow"}
+POLICY_PAGES = {"cookbook"}
+"""Their examples are what the file of `policy.file` holds."""
 NUMBERED_ATTACK = re.compile(r"^\| (\d+) \|", re.M)
 COVERED_ROW = re.compile(r"row[_-]?(\d+)")
 
@@ -39,7 +46,7 @@ def _fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, Field
         if name == "providers":
             for table in tables().values():
                 yield from _fields(table, "providers.NAME.")
-        elif below:
+        elif below and name not in DESCRIBED_BY_ANOTHER:
             yield from _fields(below[0], f"{path}{name}.")
         else:
             yield path + name, field
@@ -83,6 +90,9 @@ def _keys(table: dict[str, Any], path: str = "") -> Iterator[str]:
             yield from _keys(value, "providers.NAME.")
         elif isinstance(value, dict) and path + name not in FIELDS:
             yield from _keys(value, f"{path}{name}.")
+        elif isinstance(value, list) and value and all(isinstance(it, dict) for it in value):
+            for item in value:
+                yield from _keys(item, f"{path}{name}.")
         else:
             yield path + name
 
@@ -90,7 +100,10 @@ def _keys(table: dict[str, Any], path: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
 def test_examples_use_settings_that_exist(page: Path) -> None:
     for example in re.findall(r"```toml\n(.*?)```", page.read_text(), re.S):
-        assert set(_keys(tomllib.loads(example))) <= FIELDS.keys()
+        settings = tomllib.loads(example)
+        if page.stem in POLICY_PAGES:
+            settings = {"policy": settings}
+        assert set(_keys(settings)) <= FIELDS.keys()
 
 
 @pytest.mark.parametrize("code", Code, ids=str)
@@ -119,7 +132,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_field_of_the_audit_log_is_documented_and_no_other(tmp_path: Path) -> None:
-    log = AuditLog(tmp_path / "audit.log", Secret("test", bytes(range(32))), time.time)
+    log = AuditLog(
+        FileSink(tmp_path / "audit.log"), Secret("test", bytes(range(32))), time.time
+    )
     log.write(
         "event",
         "code",
@@ -128,11 +143,31 @@ def test_every_field_of_the_audit_log_is_documented_and_no_other(tmp_path: Path)
         account="jane",
         token=Token("token", expires_at=60, expires_in=60, dropped=("email",)),
         reason="reason",
+        policy="policy",
+        rule="rule",
+        shadow="issued",
         count=1,
     )
     table = (DOCS / "audit.md").read_text().partition("| field |")[2].partition("\n\n")[0]
     told = re.findall(r"^\| `(\w+)` \|", table, re.M)
     assert sorted(told) == sorted(json.loads((tmp_path / "audit.log").read_text()))
+
+
+def test_every_variable_of_rules_is_documented_with_its_type_and_no_other() -> None:
+    table = (
+        (DOCS / "policy.md").read_text().partition("| name | type |")[2].partition("\n\n")[0]
+    )
+    told = dict(re.findall(r"^\| `([a-z_.]+)` \| ([a-z ]+) \|", table, re.M))
+    known = {
+        f"{name}.{field}": kind for name, it in VARIABLES.items() for field, kind in it.items()
+    }
+    assert told == known | {"now": "timestamp"}
+
+
+def test_every_function_of_rules_is_documented_and_no_other() -> None:
+    told = re.search(r"^Functions: (.*?)(?:\. )", (DOCS / "policy.md").read_text(), re.M | re.S)
+    assert told is not None
+    assert set(re.findall(r"`(\w+)`", told[1])) == FUNCTIONS | MACROS | {"has", "in"}
 
 
 def _commands(group: click.Group, path: str) -> Iterator[str]:
@@ -157,3 +192,13 @@ def test_every_numbered_attack_has_a_test_and_no_test_a_number_of_its_own() -> N
         for number in COVERED_ROW.findall(path.read_text())
     }
     assert tested == told
+
+
+def test_every_relying_party_test_that_is_said_to_be_shown_is() -> None:
+    section = (DOCS / "threat-model.md").read_text().partition("## The relying-party tests")[2]
+    table = section.partition("| names |")[2].partition("\n\n")[0]
+    for row in table.splitlines()[2:]:
+        names, _, files = row.strip("| ").split(" | ")
+        source = "".join((ROOT / it).read_text() for it in re.findall(r"`([^`]+)`", files))
+        for name in re.findall(r"`(rp-[^`]+)`", names):
+            assert name.replace("-", "_") in source.replace("-", "_"), name

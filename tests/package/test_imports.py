@@ -14,19 +14,23 @@ LAYERS = """
     account_fields
     factory
     extension
-    sandbox host_identity
+    sandbox host_identity signals
     views
     state
     admission authentication
-    audit self_test
-    minter refusals
+    explanation
+    policies app_rules audit self_test recent_failures
+    minter refusals problem_details
     policy
-    sign_ins user_ids visitor_keys limits configuration registry schema inspection proxies
-    settings openid_registry
-    provider_settings
+    limits shared_counters
+    redis_counters
+    redis_client memory_counters
+    sign_ins user_ids visitor_keys counters configuration registry schema inspection proxies
+    settings openid_registry pauses
+    provider_settings rules
     attempts logouts
-    replays sign_in_records setting_types database limit_storage inspection_checks
-    keys errors
+    replays sign_in_records setting_types database inspection_checks
+    keys errors audit_sinks audit_reader
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 

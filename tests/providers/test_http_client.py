@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import gzip
 import ipaddress
 import logging
@@ -16,14 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-from support.forged_tokens import key
+from support.certificates import certificate
 
 from flask_usher.providers.addresses import AddressRefused, addresses_of
 from flask_usher.providers.base import ProviderUnavailable
@@ -454,29 +446,6 @@ def test_the_environment_names_no_proxy_and_no_password(
 
     assert fetch(serve) == {}
     assert b"authorization" not in seen[0].lower()
-
-
-def certificate(folder: Path, host: str, *, expired: bool = False) -> Path:
-    """Write a certificate that signs itself, with its key, and return the file."""
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key("tls").public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - 2 * day)
-        .not_valid_after(now - day if expired else now + day)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key("tls"), SHA256())
-    )
-    private = key("tls").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file = folder / f"{host}.pem"
-    file.write_bytes(private + made.public_bytes(Encoding.PEM))
-    return file
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from support.access_tokens import (
 from support.openid import CLIENT, DirectHttp, at_once, fake
 
 from flask_usher.providers.base import CredentialsRefused, Identity, ProviderUnavailable
-from flask_usher.providers.introspection import IntrospectionProvider
+from flask_usher.providers.introspection import REFUSED_SECONDS, IntrospectionProvider
 from flask_usher.testing import (
     JANE,
     Behaviour,
@@ -137,6 +137,7 @@ def test_an_answer_that_vouches_for_nobody_lets_nobody_in(
     issuer.behaviour = Behaviour(introspection=changes)
     assert refusal(provider, shown) == ("invalid_token", reason)
     issuer.behaviour = Behaviour()
+    issuer.clock.advance(REFUSED_SECONDS)
     assert provider.identify(bearer(shown)) is not None
 
 
@@ -301,12 +302,30 @@ class TestCache:
             assert usher_of(issuer).identify(bearer(shown)) is not None
         assert calls(issuer) == 2
 
-    def test_a_refusal_is_not_remembered(
+    def test_a_refusal_is_remembered_for_as_long_as_a_tag_tries_again(
         self, provider: IntrospectionProvider, issuer: FakeOpenIdProvider
     ) -> None:
-        for _ in range(2):
+        for _ in range(4):
             assert refusal(provider, "unknown") == ("invalid_token", "token-inactive")
+        assert calls(issuer) == 1
+        issuer.clock.advance(REFUSED_SECONDS)
+        assert refusal(provider, "unknown") == ("invalid_token", "token-inactive")
         assert calls(issuer) == 2
+
+    def test_refusals_crowd_out_no_good_answers(
+        self,
+        provider: IntrospectionProvider,
+        issuer: FakeOpenIdProvider,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("flask_usher.providers.introspection_cache.MAXIMUM_ENTRIES", 2)
+        good = token(issuer)
+        assert provider.identify(bearer(good)) is not None
+        for number in range(5):
+            refusal(provider, f"unknown-{number}")
+        before = calls(issuer)
+        assert provider.identify(bearer(good)) is not None
+        assert calls(issuer) == before
 
     def test_the_number_of_answers_is_limited(
         self,

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 WINDOW = 16
+# The header of a signed or encrypted token. Random text may hold the first three letters.
+_TOKEN = re.compile(r"(?<![\w-])eyJ[\w-]*\.")
+
+
+def holds_token(text: str) -> bool:
+    """Tell whether a signed or encrypted token is in the text."""
+    return _TOKEN.search(text) is not None
 
 
 def assert_holds_nothing_of(secret: str | bytes, text: str) -> None:

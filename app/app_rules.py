@@ -1,0 +1,70 @@
+"""The rules that the app brings as functions: bounded in time, and never trusted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import replace
+
+from .errors import Code, Problem
+from .policy import Facts, Refuse, Rule
+
+LONGEST_SECONDS = 1.0
+THREADS = 8
+logger = logging.getLogger(__name__)
+
+
+class AppRules:
+    """Asks rules in order, and refuses when all of them together take more than a second.
+
+    A rule returns `None` when it has nothing against a token. One that raises, or returns
+    anything but a `Refuse`, refuses. Rules run in a thread of their own, with the context of
+    the request; while 8 of them hang, everybody is refused.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._rules = rules
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, facts: Facts) -> Refuse | None:
+        """Return the first refusal, if any. Never raises."""
+        future = self._started_pool().submit(copy_context().run, self._ask, facts)
+        try:
+            return future.result(LONGEST_SECONDS)
+        except TimeoutError:
+            future.cancel()
+            logger.error("the app's policy rules took too long, which refuses")
+            return Refuse(Code.NOT_ALLOWED, "the app's rules took too long")
+
+    def _ask(self, facts: Facts) -> Refuse | None:
+        for rule in self._rules:
+            refusal = _apply(rule, facts)
+            if refusal is not None:
+                return refusal
+        return None
+
+    def _started_pool(self) -> ThreadPoolExecutor:
+        # Not at once: a server may fork between start and the first request.
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="usher-rules")
+            return self._pool
+
+
+def _apply(rule: Rule, facts: Facts) -> Refuse | None:
+    name = getattr(rule, "__name__", type(rule).__name__)
+    try:
+        refusal = rule(facts)
+    except Exception:
+        logger.exception("the policy rule %s failed, which refuses", name)
+        return Refuse(Code.NOT_ALLOWED, f"the rule {name} failed", rule=name)
+    if refusal is None:
+        return None
+    if isinstance(refusal, Refuse) and (
+        isinstance(refusal.code, Code) or isinstance(refusal.own_problem, Problem)
+    ):
+        return replace(refusal, rule=name)
+    return Refuse(Code.NOT_ALLOWED, f"the rule {name} gave no decision", rule=name)

@@ -1,0 +1,112 @@
+"""The policy in force, and its successor when the operator changes the settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .configuration import PolicySource
+from .errors import SettingsError
+from .policy import Policy
+from .rules.settings import PolicySettings
+
+LOOK_SECONDS = 0.5
+Stamp = tuple[tuple[int, int, int] | None, ...]
+logger = logging.getLogger(__name__)
+
+
+class Policies:
+    """Gives the policy of the newest settings that are good, without a restart.
+
+    Files are looked at when a policy is asked for, at most twice a second. What has changed is
+    read once it has stayed the same from one look to the next, as half a file may be good
+    TOML. Settings with a fault, or whose tests fail, leave the policy before them in force.
+
+    `build` makes a policy of its settings; `monotonic` gives seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        settings: PolicySettings,
+        build: Callable[[PolicySettings], Policy],
+        source: PolicySource | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._build = build
+        self._source = source
+        self._monotonic = monotonic
+        self._policy = build(settings)
+        self._fault: SettingsError | None = None
+        self._files = source.files(settings) if source else ()
+        self._stamp = self._pending = _stamp(self._files)
+        self._look_at = monotonic() + LOOK_SECONDS
+        self._lock = threading.Lock()
+
+    def current(self) -> Policy:
+        """Return the policy in force, whole: it does not change under the caller."""
+        if self._source is not None and self._monotonic() >= self._look_at:
+            self._look(self._source)
+        return self._policy
+
+    @property
+    def fault(self) -> SettingsError | None:
+        """What is wrong with what was read last, `None` when that is in force."""
+        return self._fault
+
+    def _look(self, source: PolicySource) -> None:
+        # Whoever finds somebody looking goes on with the policy in force.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._look_at = self._monotonic() + LOOK_SECONDS
+            stamp = _stamp(self._files)
+            if stamp != self._pending:
+                self._pending = stamp
+            elif stamp != self._stamp:
+                self._stamp = stamp
+                self._reload(source)
+        finally:
+            self._lock.release()
+
+    def _reload(self, source: PolicySource) -> None:
+        try:
+            settings = source.load()
+            policy = self._build(settings)
+        except SettingsError as error:
+            self._fault = error
+            paths = ", ".join(fault.path for fault in error.faults)
+            logger.error(
+                "the new policy has faults (%s); %s stays in force. Run: usher policy test",
+                paths,
+                self._policy.version,
+            )
+            return
+        except Exception:
+            # A fault of ours must not end the policy in force either.
+            self._fault = SettingsError(())
+            logger.exception("the new policy can't be loaded")
+            return
+        self._fault = None
+        self._files = source.files(settings)
+        self._stamp = self._pending = _stamp(self._files)
+        if policy.version != self._policy.version:
+            logger.warning(
+                "the policy is now %s; before: %s", policy.version, self._policy.version
+            )
+        self._policy = policy
+
+
+def _stamp(files: tuple[Path, ...]) -> Stamp:
+    return tuple(map(_file_stamp, files))
+
+
+def _file_stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,1 @@
+"""The operator's rules, written in the Common Expression Language (CEL)."""
