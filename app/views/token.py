@@ -8,10 +8,11 @@ import re
 from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 
+from ..audit import Visit
 from ..errors import Code, Rejected, UsherError
 from ..minter import Token
 from ..policy import Refuse
-from ..state import current_state
+from ..state import State, current_state
 from .blueprint import blueprint
 from .problems import problem_response, refusal_of
 from .rate_limits import tell_standing
@@ -38,13 +39,13 @@ def token() -> Response:
         state.audit.write("token", error.code, visit)
         raise
     outcome, standing = state.admission.admit(current_credentials(state.settings), visit)
-    response = _answer(outcome)
+    response = _answer(state, visit, outcome)
     if standing is not None:
         tell_standing(response, standing)
     return response
 
 
-def _answer(outcome: Token | Refuse) -> Response:
+def _answer(state: State, visit: Visit, outcome: Token | Refuse) -> Response:
     if isinstance(outcome, Refuse):
         return problem_response(outcome)
     body: dict[str, object] = {
