@@ -40,10 +40,10 @@ policy.add_command(explain_command)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.pass_context
 def test(context: click.Context, file: Path | None) -> None:
-    """Compile the rules and run their tests: those of the settings, or of FILE.
+    """Compile the rules and run their tests.
 
-    FILE is a TOML file such as `policy.file` names, that need not be in use yet. Exits with 0
-    when the policy can be loaded, else with 1.
+    They are those of the settings, or of FILE: a TOML file such as `policy.file` names, which
+    need not be in use yet. Exits with 0 when the policy can be loaded, else with 1.
 
     \b
     Examples:
@@ -61,10 +61,11 @@ def test(context: click.Context, file: Path | None) -> None:
 @since_option("10m")
 @click.pass_context
 def status(context: click.Context, since: str) -> None:
-    """Tell which policy the settings hold, which one decides, and whether the chat is paused.
+    """Tell which policy decides, and whether the chat is paused.
 
-    What decides is read from the audit log: a server that could not load the newest policy goes
-    on with the one before. Exits with 1 when the settings' policy has faults.
+    The settings may hold another one. What decides is read from the audit log: a server that
+    could not load the newest policy goes on with the one before. Exits with 1 when the policy
+    in the settings has faults.
 
     \b
     Example:
@@ -96,7 +97,7 @@ def status(context: click.Context, since: str) -> None:
 @since_option("1d")
 @click.pass_context
 def shadow(context: click.Context, since: str) -> None:
-    """Compare what was answered with what the shadow's rules said beside it.
+    """Compare what was answered with what the shadow's rules said.
 
     \b
     Example:

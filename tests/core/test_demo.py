@@ -25,6 +25,7 @@ from flask_usher.cli import main
 from flask_usher.cli.context import local_provider
 from flask_usher.extension import build
 from flask_usher.providers.base import SignInFailed
+from flask_usher.rules.settings import PolicySettings
 from flask_usher.state import State
 
 START_SECONDS = 60
@@ -305,7 +306,8 @@ def test_it_serves_until_it_is_stopped(
 ) -> None:
     assert _ready(process, f"http://127.0.0.1:{free_port}") == {
         "status": "ready",
-        "checks": {"database": "ok", "audit": "ok", "limits": "ok"},
+        "checks": {"database": "ok", "audit": "ok", "policy": "ok", "limits": "ok"},
+        "policy": PolicySettings().version,
         "providers": {},
     }
     with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as page:

@@ -137,6 +137,36 @@ def test_the_provider_fails(
         assert (answer.status_code, answer.members["code"]) == (status, code)
         page = jane.get("/usher/sign-in")
         assert (page.status_code, page.mimetype) == (status, "text/html")
+    jane.service.clock.advance(5)
+    assert jane.ask().status_code == 200
+
+
+def test_a_provider_that_does_not_answer_is_asked_once_for_four_tries(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def fail(*arguments: object) -> NoReturn:
+        asked.append(arguments)
+        raise ProviderUnavailable("away")
+
+    jane, sam = service.signed_in("jane"), service.signed_in("sam")
+    with monkeypatch.context() as patch:
+        patch.setattr("flask_usher.providers.local.LocalProvider.current", fail)
+        for _ in range(4):
+            assert_refused(jane.ask(), 503, "provider-unavailable")
+        assert len(asked) == 1
+        # Somebody else's failure is no answer to others.
+        assert_refused(sam.ask(), 503, "provider-unavailable")
+        assert len(asked) == 2
+        service.clock.advance(5)
+        assert_refused(jane.ask(), 503, "provider-unavailable")
+        assert len(asked) == 3
+        service.clock.advance(-60)
+        assert_refused(jane.ask(), 503, "provider-unavailable")
+        assert len(asked) == 4
+    assert_refused(jane.ask(), 503, "provider-unavailable")
+    service.clock.advance(5)
     assert jane.ask().status_code == 200
 
 

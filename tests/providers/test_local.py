@@ -13,7 +13,7 @@ from flask_usher.database import Database
 from flask_usher.providers import passwords as passwords_module
 from flask_usher.providers.account_names import NO_NAME
 from flask_usher.providers.accounts import Account, Accounts, NewAccount, table
-from flask_usher.providers.base import Identity, ProviderUnavailable, SignInFailed
+from flask_usher.providers.base import AccountFacts, Identity, ProviderUnavailable, SignInFailed
 from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.passwords import Passwords, is_outdated, prepare
 from flask_usher.testing import HOSTILE_TEXTS, Clock, FormProviderContract
@@ -71,6 +71,7 @@ def test_who_signs_in_is_who_the_account_says(provider: LocalProvider, jane: Acc
         groups=("staff",),
         amr=("pwd",),
         epoch=0,
+        account=AccountFacts(name="jane", created_at=jane.created_at),
     )
 
 
