@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from .cel import compile_program
 from .expressions import Undecided
-from .syntax import paths
 from .tables import ISSUED, RuleTable
-from .variables import NAMES, Case, NotJudgeable, context_of
+from .variables import Case, NotJudgeable, context_of
 
 if TYPE_CHECKING:
     from cel import Context
@@ -27,14 +25,6 @@ class Verdict:
     rule: RuleTable
     refuses: bool
     undecided: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """Something that a rule looks at, with its value for one case; `None` where it is absent."""
-
-    path: str
-    value: object
 
 
 class Ruleset:
@@ -67,23 +57,6 @@ class Ruleset:
             verdict = _verdict(rule, context)
             is_late = time.thread_time() > until
             yield Verdict(rule, True, "the rules took too long") if is_late else verdict
-
-
-def inputs_of(rule: RuleTable, case: Case, zone: ZoneInfo) -> list[Input]:
-    """Return what a rule looks at, for those who ask why. Raises `NotJudgeable`."""
-    context = context_of(case, zone)
-    return [
-        Input(path, _value_at(path, context))
-        for path in paths(rule.refuse_when.text)
-        if path.partition(".")[0] in NAMES
-    ]
-
-
-def _value_at(path: str, context: Context) -> object:
-    try:
-        return compile_program(path).execute(context)
-    except (KeyError, RuntimeError, TypeError, ValueError):
-        return None
 
 
 def _verdict(rule: RuleTable, context: Context) -> Verdict:
