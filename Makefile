@@ -38,7 +38,7 @@ run-oidc: $(VENV)/.installed tests/node/node_modules/.package-lock.json
 	@$(PYTHON_IN_VENV) scripts/run-with-openid-provider $(HOST) $(PORT) $(VAR)
 
 test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run the test suite
-	@scripts/install-system-packages chromium postgresql redis-server
+	@scripts/install-system-packages chromium postgresql redis-server nginx
 	@$(VENV)/bin/pytest $(ARGS)
 
 lint: $(VENV)/.development $(TYPES)  ## Check style and types

@@ -10,6 +10,7 @@ from .audit import audit
 from .check import check
 from .db import db
 from .demo import demo
+from .embed import embed
 from .inspect import inspect
 from .keys import keys
 from .pause import pause, resume
@@ -32,10 +33,24 @@ def main(settings: Path | None) -> None:
     To see it at work on this machine:  usher demo
     To set it up:                       usher keys --help
     To find what is wrong:              usher check
+    To put the chat on a page:          usher embed --help
     To learn why there is no chat:      usher policy explain --help
     To stop all tokens at once:         usher pause
     """
 
 
-for command in (audit, check, db, demo, inspect, keys, pause, policy, resume, sign_ins, users):
+for command in (
+    audit,
+    check,
+    db,
+    demo,
+    embed,
+    inspect,
+    keys,
+    pause,
+    policy,
+    resume,
+    sign_ins,
+    users,
+):
     main.add_command(command)
