@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from . import health, redirects, session, sign_in, static_files, token
+from . import health, outcomes, redirects, session, sign_in, static_files, token
 from .blueprint import blueprint
 from .problems import answer_errors
 
 answer_errors(blueprint)
 
-__all__ = ["blueprint", "health", "redirects", "session", "sign_in", "static_files", "token"]
+__all__ = [
+    "blueprint",
+    "health",
+    "outcomes",
+    "redirects",
+    "session",
+    "sign_in",
+    "static_files",
+    "token",
+]

@@ -19,7 +19,7 @@ LAYERS = """
     sandbox host_identity signals
     views
     state
-    admission authentication
+    admission authentication outcomes
     explanation
     policies app_rules audit self_test recent_failures
     minter refusals problem_details
@@ -27,7 +27,7 @@ LAYERS = """
     limits shared_counters
     redis_counters
     redis_client memory_counters
-    sign_ins user_ids counters configuration registry schema inspection proxies
+    sign_ins user_ids support_ids counters configuration registry schema inspection proxies
     settings openid_registry pauses
     provider_settings rules
     attempts logouts
