@@ -13,6 +13,7 @@ from .demo import demo
 from .embed import embed
 from .inspect import inspect
 from .keys import keys
+from .outcomes import metrics, outcomes
 from .pause import pause, resume
 from .policy import policy
 from .sign_ins import sign_ins
@@ -35,6 +36,7 @@ def main(settings: Path | None) -> None:
     To find what is wrong:              usher check
     To put the chat on a page:          usher embed --help
     To learn why there is no chat:      usher policy explain --help
+    To see what became of tokens:       usher outcomes
     To stop all tokens at once:         usher pause
     """
 
@@ -47,6 +49,8 @@ for command in (
     embed,
     inspect,
     keys,
+    metrics,
+    outcomes,
     pause,
     policy,
     resume,

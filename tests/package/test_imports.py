@@ -16,7 +16,7 @@ LAYERS = """
     embedding nginx_block page_probe
     factory
     extension
-    sandbox host_identity signals
+    sandbox host_identity signals metrics
     views
     state
     admission authentication outcomes
