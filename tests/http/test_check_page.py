@@ -187,6 +187,27 @@ def test_what_is_wrong_is_named(
     assert told in finding.found
 
 
+def test_the_way_to_the_sign_in_is_followed_while_it_is_the_services_own(front: Front) -> None:
+    way = LOCATION.format("sign-in", "return 303 /usher/oidc/id/start;")
+    way += LOCATION.format(
+        "oidc/id/start",
+        'add_header Set-Cookie "__Host-usher-id=1; Path=/; HttpOnly; SameSite=Lax"; '
+        "return 302 https://id.invalid/;",
+    )
+    with front.nginx(front.block + way):
+        found = front.found()
+    assert found["connection"].verdict == "ok"
+    assert found["cookies"].found == "__Host-usher-id lacks Secure"
+
+
+def test_the_way_to_another_host_is_not_followed(front: Front) -> None:
+    way = LOCATION.format("sign-in", "return 303 https://id.invalid/usher/start;")
+    with front.nginx(front.block + way):
+        found = front.found()
+    assert found["connection"].verdict == "ok"
+    assert "none was looked at" in found["cookies"].found
+
+
 @pytest.mark.parametrize("name", ["X-Content-Type-Options", "Strict-Transport-Security"])
 def test_a_missing_header_is_a_warning(front: Front, name: str) -> None:
     with front.nginx(f"{front.block}proxy_hide_header {name};"):
