@@ -15,8 +15,10 @@ from .audit import AuditLog
 from .authentication import Authentication
 from .database import Database
 from .limits import Limits
+from .outcomes.recorder import Outcomes
 from .settings import Settings
 from .sign_ins import SignIns
+from .support_ids import SupportIds
 from .visitor_keys import VisitorKeys
 
 EXTENSION = "usher"
@@ -35,6 +37,8 @@ class State:
     admission: Admission
     authentication: Authentication
     audit: AuditLog
+    outcomes: Outcomes
+    support_ids: SupportIds
     visitor_keys: VisitorKeys
 
 

@@ -37,7 +37,7 @@ def open_state(context: click.Context) -> State:
     """Return the wired parts."""
     settings = load_settings(context)
     try:
-        state = build(settings, identify=_nobody, console=STDERR)
+        state = build(settings, identify=nobody, console=STDERR)
     except SettingsError as error:
         raise Failure(faults_text(error)) from error
     context.call_on_close(state.database.close)
@@ -78,5 +78,5 @@ def _cause(error: UsherError) -> str:
     return f": {lines[0]}" if lines else ""
 
 
-def _nobody() -> None:
+def nobody() -> None:
     """Say who is signed in to the host app: on the command line there is none."""
