@@ -91,6 +91,8 @@ class Admission:
             decision = policy.decide(facts)
             shadow = policy.shadow_answer(facts)
             if isinstance(decision, Issue):
+                # A provider may have taken its time.
+                self.pauses.check()
                 token = self.minter.mint(decision)
         except Exception as error:
             decision = refusal_of(error, visit.support_id)
