@@ -59,7 +59,8 @@ def _apply(rule: Rule, facts: Facts) -> Refuse | None:
     name = getattr(rule, "__name__", type(rule).__name__)
     try:
         refusal = rule(facts)
-    except Exception:
+    except BaseException:
+        # In a thread of its own, even SystemExit is only this rule's failure.
         logger.exception("the policy rule %s failed, which refuses", name)
         return Refuse(Code.NOT_ALLOWED, f"the rule {name} failed", rule=name)
     if refusal is None:
