@@ -217,7 +217,20 @@ class TestStatus:
         result = usher.run("policy", "status")
         assert result.exit_code == 1
         assert "a policy with faults; servers go on with the one before" in result.stdout
+        assert ": 1 decision\n" in result.stdout
         assert "this key is required" in result.stderr
+
+    def test_an_incident_does_not_wait_for_the_policy_to_be_mended(
+        self, usher: CommandLine
+    ) -> None:
+        ask(usher).database.close()
+        (usher.folder / "policy.toml").write_text("[[rules]]")
+        assert "Paused since" in usher.succeed("pause", "--message", "incident 4711")
+        assert ": incident 4711" in usher.run("policy", "status").stdout
+        assert "paused" in usher.succeed("audit", "tail")
+        assert "email-not-verified" in usher.succeed("audit", "show", SUPPORT_ID)
+        usher.succeed("users", "disable", "jane")
+        assert "issued again" in usher.succeed("resume")
 
     def test_a_pause(self, usher: CommandLine) -> None:
         usher.succeed("pause", "--message", "incident 4711")
