@@ -91,6 +91,10 @@ class Usher:
             from .sandbox.views import blueprint as sandbox_blueprint
 
             app.register_blueprint(sandbox_blueprint, url_prefix=prefix + "/sandbox")
+        if state.settings.operator is not None:
+            from .views.operator import blueprint as operator_blueprint
+
+            app.register_blueprint(operator_blueprint, url_prefix=prefix)
         Guard(state).install(app)
         if not has_login_manager:
             VisitorManager().init_app(app)

@@ -7,7 +7,6 @@ given out, so it proves by itself that it is ours, recent, and of the browser th
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import secrets
 from collections.abc import Callable
@@ -59,5 +58,6 @@ class SupportIds:
 
     def _check(self, number: int, minute: int, cookie: str | None) -> int:
         text = f"{number} {minute} {cookie or ''}".encode("utf-8", "replace")
-        digest = hmac.digest(self._key, text, hashlib.sha256)
-        return int.from_bytes(digest[:4], "big") >> (32 - CHECK_BITS)
+        # RFC 7693, section 2.9: keyed, and at a third of the time of an HMAC.
+        digest = hashlib.blake2b(text, key=self._key, digest_size=4).digest()
+        return int.from_bytes(digest, "big") >> (32 - CHECK_BITS)

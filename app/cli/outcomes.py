@@ -29,7 +29,7 @@ WIDTH = 34
 )
 @click.pass_context
 def outcomes(context: click.Context, since: str, as_json: bool, with_commas: bool) -> None:
-    """Tell what became of tokens: granted, refused, activated, failed, and why.
+    """Tell what became of tokens, and why some were of no use.
 
     Pages report on their own; what they do not report is counted as such. The last seconds may
     be missing. Figures are kept for 90 days.

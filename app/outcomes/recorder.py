@@ -108,7 +108,8 @@ class Outcomes:
 
     def _save_soon(self) -> None:
         if self._saver is None:
-            self._saver = threading.Thread(target=self._run, name="usher outcomes")
+            # Not a daemon, as the threads of some servers are: it is waited for at the end.
+            self._saver = threading.Thread(target=self._run, name="outcomes", daemon=False)
             try:
                 self._saver.start()
             except RuntimeError:
@@ -118,7 +119,6 @@ class Outcomes:
     def _run(self) -> None:
         main = threading.main_thread()
         while True:
-            # Not a daemon thread: when the process ends, it is waited for.
             main.join(SAVE_SECONDS)
             self.save()
             with self._lock:

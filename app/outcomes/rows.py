@@ -82,7 +82,7 @@ def as_object(series: Series) -> dict[str, object]:
         "unreported": whole.unreported,
         "by_label": counted,
         "steps": [
-            {"start": moment(start)} | dict(zip(COLUMNS, cells(figures), strict=True))
+            {"start": moment(start), **dict(zip(COLUMNS, cells(figures), strict=True))}
             for start, figures in series
         ],
     }

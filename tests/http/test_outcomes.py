@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from support.outcomes import FAILED, FORM, failures, figures, granted, report
 from support.refusals import assert_sealed
+from support.server import free_port, serving
 from support.service import ALLOWED_ORIGIN, Answer, Browser, LogText, MakeService, Service
 
 from flask_usher.outcomes.tables import LONGEST_LABEL, Event, metadata
@@ -398,3 +400,21 @@ def test_the_token_path_writes_nothing(service: Service, jane: Browser) -> None:
             sa.event.remove(engine, "before_cursor_execute", seen)
     assert set(statements) == {"SELECT"}
     assert len(statements) <= 3
+
+
+@pytest.mark.slow
+def test_what_two_workers_count_comes_together_and_ends_well(
+    make_service: MakeService, tmp_path: Path
+) -> None:
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    service = make_service(public_url=origin, allowed_origins=[])
+    request = (
+        f"POST /usher/token HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Usher-Client: test/1\r\n"
+        "Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    ).encode()
+    with serving(service, port, tmp_path / "log", workers=2) as server:
+        for _ in range(60):
+            assert server.statuses(request) == [401]
+    # Told to stop a moment after the last one, and long before anything was due to be saved.
+    assert figures(service).of(Event.REFUSED) == {"no-session": 60}
