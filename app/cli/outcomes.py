@@ -56,7 +56,9 @@ def outcomes(context: click.Context, since: str, as_json: bool, with_commas: boo
 @click.command()
 @click.pass_context
 def metrics(context: click.Context) -> None:
-    """Serve the same figures to Prometheus, on the listener that metrics.listen names.
+    """Serve the same figures to Prometheus.
+
+    The listener is the one that metrics.listen names.
 
     One such process is enough for all workers and hosts that share the database. Press Ctrl-C
     to stop.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..database import Database, wait_for_turn
 from .labels import OTHER, is_free_text
@@ -25,6 +24,9 @@ from .tables import (
     failures,
     reports,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 KEPT_DAYS = 90
 MINUTES_KEPT_DAYS = 2
@@ -172,6 +174,11 @@ def _adding(connection: sa.Connection, rows: sa.Select[Any] | None) -> sa.Insert
 
 
 def _insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    # Each costs memory and time at the start, and a process uses one of them.
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
     return sqlite.insert(table)
