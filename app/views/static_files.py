@@ -18,11 +18,12 @@ def keep_versions(response: Response) -> Response:
     Any other version gets the same file, to be asked for again each time: an old page is
     better off with the new file, unless it insists on the hash.
     """
-    named = request.args.get("v")
     static = current_state().settings.url_prefix + "/static/"
-    if named is None or response.status_code != 200 or not request.path.startswith(static):
+    named = request.query_string.removeprefix(b"v=")
+    is_static = response.status_code == 200 and request.path.startswith(static)
+    if not is_static or named == request.query_string:
         return response
     response.direct_passthrough = False
-    if named == version(response.get_data()):
+    if named == version(response.get_data()).encode():
         response.headers["Cache-Control"] = FOR_GOOD
     return response

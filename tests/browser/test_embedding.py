@@ -21,7 +21,7 @@ from flask_usher.cli import main
 
 pytestmark = [pytest.mark.browser, pytest.mark.nginx]
 
-FORMS = ["", "--nonce", "--hash"]
+FORMS = ["", "--nonce", "--hash", "--classic", "--classic --nonce", "--classic --hash"]
 NOT_AS_SAID = "valid digest in the 'integrity' attribute"
 NOT_ALLOWED = "violates the following Content Security Policy directive"
 HTML = '<!doctype html><title>A page</title><link rel="icon" href="data:,">\n'

@@ -32,3 +32,10 @@ def test_nothing_but_static_files_is_ever_kept(service: Service) -> None:
     digest = hashlib.sha384(service.browser().get(live).get_data()).hexdigest()[:16]
     answer = service.browser().get(f"{live}?v={digest}")
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_version_that_is_no_text_is_another_version(service: Service) -> None:
+    sent = {"QUERY_STRING": b"v=\xff\xfe".decode("latin-1")}
+    answer = service.browser().get("/usher/static/usher.js", environ_overrides=sent)
+    assert answer.status_code == 200
+    assert "immutable" not in answer.headers["Cache-Control"]
