@@ -34,8 +34,8 @@ def test_nothing_but_static_files_is_ever_kept(service: Service) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_version_that_is_no_text_is_another_version(service: Service) -> None:
+def test_an_address_that_is_no_text_is_turned_away(service: Service) -> None:
     sent = {"QUERY_STRING": b"v=\xff\xfe".decode("latin-1")}
     answer = service.browser().get("/usher/static/usher.js", environ_overrides=sent)
-    assert answer.status_code == 200
-    assert "immutable" not in answer.headers["Cache-Control"]
+    assert answer.status_code == 400
+    assert answer.headers["Cache-Control"] == "no-store"
