@@ -41,6 +41,11 @@ class State:
     support_ids: SupportIds
     visitor_keys: VisitorKeys
 
+    def close(self) -> None:
+        """Save what waits in memory, and close the database."""
+        self.outcomes.close()
+        self.database.close()
+
 
 def current_state() -> State:
     """Return the state of the Flask app that handles the current request."""

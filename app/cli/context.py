@@ -50,7 +50,7 @@ def open_state(
         state = build(settings, identify=nobody, console=STDERR)
     except SettingsError as error:
         raise Failure(faults_text(error)) from error
-    context.call_on_close(state.database.close)
+    context.call_on_close(state.close)
     return state
 
 

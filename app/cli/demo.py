@@ -104,7 +104,7 @@ def demo(host: str, port: int, var: Path, workers: int) -> None:
         provider = local_provider(state)
         for name, claims in PEOPLE.items():
             _set_up(provider, name, password, claims)
-    state.database.close()
+    state.close()
     click.echo(_banner(origin + state.settings.url_prefix, var, password))
     sys.stdout.flush()
     os.execve(sys.executable, _server(host, port, workers), os.environ | environment)  # noqa: S606

@@ -117,7 +117,7 @@ def local_accounts(context: click.Context, *, to_change: bool) -> Iterator[Local
     except ProviderUnavailable as error:
         raise Failure(f"the password could not be hashed: {error}") from error
     finally:
-        state.database.close()
+        state.close()
 
 
 def counted(number: int, thing: str) -> str:

@@ -40,6 +40,7 @@ class Outcomes:
         self._saver: threading.Thread | None = None
         self._thinned_hour: int | None = None
         self._is_failing = False
+        self._is_closed = False
 
     def __call__(self, event: str, code: str, visit: Visit, details: Details) -> None:
         """Count a decision about a token, once its audit line is written."""
@@ -61,6 +62,8 @@ class Outcomes:
     def save(self) -> bool:
         """Save what there is now; tell whether the database took it."""
         with self._saving:
+            if self._is_closed:
+                return False
             with self._lock:
                 batch, self._batch = self._batch, Batch()
             try:
@@ -78,6 +81,13 @@ class Outcomes:
             self._is_failing = False
             logger.warning("outcomes are saved again")
         return True
+
+    def close(self) -> None:
+        """Save what there is. Nothing is saved after that, and the database may be closed."""
+        if self._batch:
+            self.save()
+        with self._saving:
+            self._is_closed = True
 
     def _count(self, key: Key) -> None:
         with self._lock:
@@ -122,6 +132,6 @@ class Outcomes:
             main.join(SAVE_SECONDS)
             self.save()
             with self._lock:
-                if not self._batch or not main.is_alive():
+                if not self._batch or self._is_closed or not main.is_alive():
                     self._saver = None
                     return

@@ -23,6 +23,7 @@ def client_of(service: Service) -> str:
 def test_an_allowed_origin_gets_the_token_of_its_visitor(
     start_service: Callable[..., Service], backend: Backend, watch: Watch
 ) -> None:
+    watch.expect(FAILED_LOAD)
     service = start_service(USHER__ALLOWED_ORIGINS=json.dumps([backend.origin]))
     page = watch.page()
     service.sign_in(page)

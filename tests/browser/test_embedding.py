@@ -105,7 +105,7 @@ def site(
     ):
         yield Site(service, folder)
     for made in workshop.services:
-        made.state.database.close()
+        made.state.close()
 
 
 @pytest.fixture

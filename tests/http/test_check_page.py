@@ -93,7 +93,7 @@ def front(
     tls = certificate(folder, "localhost")
     with serving(service, back, folder / "server.log"):
         yield Front(service, folder, port, tls, printed.stdout)
-    service.state.database.close()
+    service.state.close()
 
 
 @pytest.mark.parametrize("where", ["same-origin", "same-site"])

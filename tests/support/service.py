@@ -373,7 +373,7 @@ def make_service(
     for service in workshop.services:
         # Or it would be saved during the next test.
         service.state.outcomes.save()
-        service.state.database.close()
+        service.state.close()
         assert_no_secret(service, log.text)
 
 
@@ -388,7 +388,7 @@ def shared_service(
     folder = tmp_path_factory.mktemp("shared")
     service = Workshop(folder, key_files, password_hash, sqlite_template).make()
     yield service
-    service.state.database.close()
+    service.state.close()
 
 
 @pytest.fixture
