@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask_usher.providers.base import (
     CredentialsRefused,
@@ -91,9 +91,13 @@ class Admission:
             decision = policy.decide(facts)
             shadow = policy.shadow_answer(facts)
             if isinstance(decision, Issue):
+                # A provider may have taken its time.
+                self.pauses.check()
                 token = self.minter.mint(decision)
         except Exception as error:
             decision = refusal_of(error, visit.support_id)
+        if isinstance(decision, Refuse):
+            decision = replace(decision, activation=policy.activation(decision))
         outcome = self._record(visit, identity, decision, token, policy.version, shadow)
         return outcome, standing
 

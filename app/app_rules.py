@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from .errors import Code, Problem
 from .policy import Facts, Refuse, Rule
+from .rules.tables import ISSUED
 
 LONGEST_SECONDS = 1.0
 THREADS = 8
@@ -58,13 +59,20 @@ def _apply(rule: Rule, facts: Facts) -> Refuse | None:
     name = getattr(rule, "__name__", type(rule).__name__)
     try:
         refusal = rule(facts)
-    except Exception:
+    except BaseException:
+        # In a thread of its own, even SystemExit is only this rule's failure.
         logger.exception("the policy rule %s failed, which refuses", name)
         return Refuse(Code.NOT_ALLOWED, f"the rule {name} failed", rule=name)
     if refusal is None:
         return None
-    if isinstance(refusal, Refuse) and (
-        isinstance(refusal.code, Code) or isinstance(refusal.own_problem, Problem)
-    ):
+    if isinstance(refusal, Refuse) and _can_be_recorded(refusal):
         return replace(refusal, rule=name)
     return Refuse(Code.NOT_ALLOWED, f"the rule {name} gave no decision", rule=name)
+
+
+def _can_be_recorded(refusal: Refuse) -> bool:
+    # A line that says "issued" must have a token.
+    has_own_code = isinstance(refusal.own_problem, Problem) and refusal.code != ISSUED
+    return isinstance(refusal.reason, str | None) and (
+        isinstance(refusal.code, Code) or has_own_code
+    )

@@ -70,7 +70,7 @@ class AuditLog:
 
     `clock` gives seconds since the epoch. A line that the sink does not take is counted; the
     count is the first line that it takes again. With `best_effort` that is all, else nothing
-    is decided without its line. `observer` learns of each decision afterwards.
+    is decided without its line. `observers` learn of each decision afterwards.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class AuditLog:
         clock: Callable[[], float],
         *,
         best_effort: bool = False,
-        observer: Observer | None = None,
+        observers: tuple[Observer, ...] = (),
     ) -> None:
         self.best_effort = best_effort
         self._sink = sink
         self._key = secret.derive("usher audit subject")
         self._clock = clock
-        self._observer = observer
+        self._observers = observers
         self._lost = 0
         self._lock = threading.Lock()
 
@@ -100,8 +100,8 @@ class AuditLog:
             self._count_loss(error)
             if not self.best_effort:
                 raise AuditUnavailable from error
-        if self._observer is not None:
-            self._observer(event, code, visit, details)
+        for observer in self._observers:
+            observer(event, code, visit, details)
 
     def pseudonym(self, text: str) -> str:
         """Return the keyed hash that stands for a person or an account name in the log."""

@@ -72,6 +72,20 @@ def load(
     Raises `SettingsError` with every fault.
     """
     values, folder = _values(config, environment)
+    _include_policy(values, folder)
+    return _validated(Settings, values, folder, environment)
+
+
+def load_without_policy(
+    config: Mapping[str, Any] | Path | str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Return the settings with an empty `[policy]`. Arguments and errors as for `load`.
+
+    For what must work while the policy has faults, such as stopping everything.
+    """
+    values, folder = _values(config, environment)
+    values.pop("policy", None)
     return _validated(Settings, values, folder, environment)
 
 
@@ -85,6 +99,7 @@ class PolicySource:
     def load(self) -> PolicySettings:
         """Return the table as it is now. Raises `SettingsError` with every fault of it."""
         values, folder = _values(self.config, self.environment)
+        _include_policy(values, folder)
         return _validated(_PolicyOnly, values, folder, self.environment).policy
 
     def files(self, settings: PolicySettings) -> tuple[Path, ...]:
@@ -125,7 +140,6 @@ def _values(
     folder = path.parent if path else Path.cwd()
     values = _plain(config) if isinstance(config, Mapping) else _read(folder / str(path))
     _merge(values, _from_environment(environment))
-    _include_policy(values, folder)
     return values, folder
 
 
@@ -141,6 +155,10 @@ def _include_policy(values: dict[str, Any], folder: Path) -> None:
     content = _read(path, expected="the policy, in TOML")
     if "file" in content:
         raise SettingsError((Fault(str(path), "the key file", "rules, and no further file"),))
+    if not content:
+        # A file that a full disk or an editor has emptied is good TOML.
+        expected = "rules; write rules = [] to have none"
+        raise SettingsError((Fault(str(path), "nothing", expected),))
     values["policy"] = {**content, "file": str(path)}
 
 

@@ -24,6 +24,7 @@ class Code(StrEnum):
     IDENTITY_UNUSABLE = "identity-unusable"
     NOT_ALLOWED = "not-allowed"
     PAUSED = "paused"
+    OPERATORS_ONLY = "operators-only"
     CROSS_ORIGIN = "cross-origin"
     CLIENT_HEADER_REQUIRED = "client-header-required"
     HTTPS_REQUIRED = "https-required"
@@ -96,6 +97,11 @@ PROBLEMS: dict[Code, Problem] = {
         "The chat is paused",
         "The operator has paused the authenticated chat for everybody. Try again later.",
         retryable=True,
+    ),
+    Code.OPERATORS_ONLY: Problem(
+        HTTPStatus.FORBIDDEN,
+        "This page is for operators",
+        "Whoever looks after the accounts can put you into the operators' group.",
     ),
     Code.CROSS_ORIGIN: Problem(
         HTTPStatus.FORBIDDEN,

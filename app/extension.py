@@ -20,6 +20,7 @@ from .database import Database
 from .host_identity import flask_login_identity
 from .limits import Limits
 from .minter import Minter
+from .outcomes.recorder import Outcomes
 from .pauses import Pauses
 from .policies import Policies
 from .policy import Policy, Rule
@@ -31,10 +32,12 @@ from .shared_counters import make_counters
 from .sign_ins import SignIns
 from .signals import Signals
 from .state import EXTENSION, State
+from .support_ids import SupportIds
 from .user_ids import derivation
 from .views.blueprint import blueprint
 from .views.guard import Guard
 from .views.session import VisitorManager
+from .visitor_keys import VisitorKeys
 
 STDOUT, STDERR = 1, 2
 Identify = Callable[[], Identity | None]
@@ -88,6 +91,10 @@ class Usher:
             from .sandbox.views import blueprint as sandbox_blueprint
 
             app.register_blueprint(sandbox_blueprint, url_prefix=prefix + "/sandbox")
+        if state.settings.operator is not None:
+            from .views.operator import blueprint as operator_blueprint
+
+            app.register_blueprint(operator_blueprint, url_prefix=prefix)
         Guard(state).install(app)
         if not has_login_manager:
             VisitorManager().init_app(app)
@@ -112,12 +119,13 @@ def build(
     """
     token = settings.token
     database = Database(settings.database.url)
+    outcomes = Outcomes(database, clock)
     audit = AuditLog(
         _audit_sink(settings.audit, console),
         settings.secret_key,
         clock,
         best_effort=settings.audit.when_unavailable == "count",
-        observer=observer,
+        observers=(outcomes,) if observer is None else (outcomes, observer),
     )
     counters = make_counters(settings.redis, settings.secret_key, clock)
     limits = Limits(settings.limits, counters)
@@ -169,6 +177,9 @@ def build(
         ),
         authentication=Authentication(providers, sign_ins, limits, audit),
         audit=audit,
+        visitor_keys=VisitorKeys(settings.secret_key),
+        outcomes=outcomes,
+        support_ids=SupportIds(settings.secret_key, clock),
     )
 
 

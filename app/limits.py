@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import math
 from collections.abc import Iterator, Sequence
@@ -45,6 +46,8 @@ class Limits:
         self._refused_credentials = quota(
             "credentials", settings.refused_credentials_per_address
         )
+        self._reports_per_browser = quota("reports", settings.reports_per_browser)
+        self._reports_per_address = quota("reports-address", settings.reports_per_address)
 
     def token(self, person: str, address: str) -> Standing:
         """Count a token; return where the person stands.
@@ -79,6 +82,17 @@ class Limits:
         with self._kept_after(refusal, tally):
             yield
 
+    def report(self, cookie: str | None, address: str) -> None:
+        """Count a page's report, for the sign-in cookie that it shows and for its address.
+
+        Without a cookie the address stands for the browser. Raises `TooManyRequests`.
+        """
+        at = address_key(address)
+        self._count(
+            self._reports_per_browser.tally(at if cookie is None else _digest(cookie)),
+            self._reports_per_address.tally(at),
+        )
+
     def are_degraded(self) -> bool:
         """Tell whether each process counts for itself, though all should count together."""
         return self._counters.are_degraded()
@@ -104,6 +118,11 @@ class Limits:
 
 def _seconds_until_granted(windows: Sequence[Window]) -> int:
     return max(1, *(math.ceil(it.reset_after) for it in windows if it.left == 0))
+
+
+def _digest(text: str) -> str:
+    # Whoever reads the memory of Redis or of a process shall find no cookie there.
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 @lru_cache(maxsize=1024)

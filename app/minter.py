@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from flask_usher.providers.base import Identity
+
 from .keys import PrivateKey, PublicKey
 from .policy import Issue
 
@@ -41,13 +43,15 @@ TAG_BYTES = 16
 class Token:
     """A token and what may be said of it. `expires_at` is in seconds since the epoch.
 
-    `dropped` names the fields of visitorData that could not be sent.
+    `dropped` names the fields of visitorData that could not be sent; `identity` is whom the
+    token is for.
     """
 
     value: str = field(repr=False)
     expires_at: int
     expires_in: int
     dropped: tuple[str, ...] = ()
+    identity: Identity | None = field(default=None, repr=False)
 
     @property
     def sha256(self) -> str:
@@ -112,7 +116,7 @@ class Minter:
             del claims[VISITOR_DATA]
             dropped += tuple(data)
             value = self._encrypt(self._sign(claims))
-        return Token(value, now + self._lifetime, self._lifetime, dropped)
+        return Token(value, now + self._lifetime, self._lifetime, dropped, decision.identity)
 
     def _visitor_data_of(self, decision: Issue) -> tuple[dict[str, str], tuple[str, ...]]:
         given = {

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .configuration import PolicySource
-from .errors import SettingsError
+from .errors import Fault, SettingsError
 from .policy import Policy
 from .rules.settings import PolicySettings
 
@@ -73,8 +73,11 @@ class Policies:
             self._lock.release()
 
     def _reload(self, source: PolicySource) -> None:
+        # As they were before they are read: whoever writes meanwhile is seen at the next look.
+        stamps = dict(zip(self._files, self._stamp, strict=True))
         try:
             settings = source.load()
+            self._check_emptied(settings)
             policy = self._build(settings)
         except SettingsError as error:
             self._fault = error
@@ -92,12 +95,18 @@ class Policies:
             return
         self._fault = None
         self._files = source.files(settings)
-        self._stamp = self._pending = _stamp(self._files)
+        self._stamp = tuple(map(stamps.get, self._files))
         if policy.version != self._policy.version:
             logger.warning(
                 "the policy is now %s; before: %s", policy.version, self._policy.version
             )
         self._policy = policy
+
+    def _check_emptied(self, settings: PolicySettings) -> None:
+        # A file that a full disk or an editor has emptied is good TOML.
+        if self._policy.settings.rules and "rules" not in settings.model_fields_set:
+            expected = "rules; write rules = [] to have none any more"
+            raise SettingsError((Fault("policy.rules", "nothing", expected),))
 
 
 def _stamp(files: tuple[Path, ...]) -> Stamp:

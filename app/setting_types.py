@@ -202,6 +202,21 @@ def _network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return network
 
 
+def _listen_address(value: object) -> str:
+    expected = (
+        "one address of this machine and a port, such as 127.0.0.1:9464 or [::1]:9464; not all "
+        "of its addresses"
+    )
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([1-9]\d{0,4})", str(value))
+    try:
+        address = ipaddress.ip_address(found[1] or found[2]) if found else None
+    except ValueError:
+        raise fault(expected) from None
+    if found is None or address is None or address.is_unspecified or int(found[3]) > 65535:
+        raise fault(expected)
+    return str(value)
+
+
 def _audit_file(value: object, info: ValidationInfo) -> Path | None:
     return None if value is None or value == "stdout" else _path(value, info)
 
@@ -271,6 +286,7 @@ ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 Url = Annotated[str, BeforeValidator(_url)]
 RecipientKey = Annotated[keys.PublicKey, BeforeValidator(_recipient_key)]
 DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
+ListenAddress = Annotated[str, BeforeValidator(_listen_address)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)]
 RedisUrl = BeforeValidator(_redis_url)
 Rate = Annotated[str, BeforeValidator(_rate)]

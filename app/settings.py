@@ -31,6 +31,7 @@ from .setting_types import (
     DatabaseUrl,
     ExistingFile,
     Frozen,
+    ListenAddress,
     Network,
     Origin,
     PrivateKeyFile,
@@ -205,6 +206,10 @@ class LimitSettings(Table):
     """Tokens for one person; without Redis, in each process."""
     tokens_per_address: Rate = "3000 per 60 seconds"
     """Tokens for all who are behind one address."""
+    reports_per_browser: Rate = "30 per 60 seconds"
+    """Reports of what became of an activation, from one browser."""
+    reports_per_address: Rate = "3000 per 60 seconds"
+    """The same, from all who are behind one address."""
     workers: Annotated[StrictInt, Field(ge=1, le=1024)] = 1
     """How many processes there are on all hosts: without Redis each grants its part."""
 
@@ -242,6 +247,20 @@ class AuditSettings(Table):
         if value is not None and info.data.get("file") is not None:
             raise fault("either audit.file or audit.syslog")
         return value
+
+
+class OperatorSettings(Table):
+    """`[operator]`: the page with the state of the service and what became of tokens."""
+
+    group: Annotated[str, Field(min_length=1, max_length=255)] = "operators"
+    """Who is in this group may see it."""
+
+
+class MetricsSettings(Table):
+    """`[metrics]`: the same figures for Prometheus, by `usher metrics`."""
+
+    listen: ListenAddress = "127.0.0.1:9464"
+    """The address and port of a listener of its own."""
 
 
 class ProxySettings(Table):
@@ -294,6 +313,8 @@ class Settings(Table):
     providers: Frozen[ProviderName, ProviderSettings] = Field(
         default_factory=lambda: {"local": LocalProviderSettings(type="local")}
     )
+    operator: OperatorSettings | None = None
+    metrics: MetricsSettings | None = None
     sandbox: SandboxSettings | None = None
 
     @field_validator("url_prefix")

@@ -15,8 +15,11 @@ from .audit import AuditLog
 from .authentication import Authentication
 from .database import Database
 from .limits import Limits
+from .outcomes.recorder import Outcomes
 from .settings import Settings
 from .sign_ins import SignIns
+from .support_ids import SupportIds
+from .visitor_keys import VisitorKeys
 
 EXTENSION = "usher"
 
@@ -34,6 +37,14 @@ class State:
     admission: Admission
     authentication: Authentication
     audit: AuditLog
+    outcomes: Outcomes
+    support_ids: SupportIds
+    visitor_keys: VisitorKeys
+
+    def close(self) -> None:
+        """Save what waits in memory, and close the database."""
+        self.outcomes.close()
+        self.database.close()
 
 
 def current_state() -> State:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import flask_usher
 
-from . import http_path, mint, policy, provider_outage, token_verification
+from . import http_path, mint, page_activation, policy, provider_outage, token_verification
 from .report import Measurement, as_json, as_table
 
 CLIENT_BUDGET_KILOBYTES = 4.0
-PARTS = ("mint", "tokens", "policy", "http", "outage", "client")
+PARTS = ("mint", "tokens", "policy", "http", "page", "outage", "client")
 
 
 def main() -> int:
@@ -32,6 +32,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=3000, help="tokens to mint or verify")
     parser.add_argument("--rounds", type=int, default=3, help="turns for each server")
     parser.add_argument("--seconds", type=int, default=5, help="length of a turn")
+    parser.add_argument("--pages", type=int, default=30, help="pages of each kind to open")
     parser.add_argument(
         "--accounts", default="1,10000,1000000", help="sizes of the accounts table"
     )
@@ -50,6 +51,8 @@ def _measure(arguments: argparse.Namespace) -> Iterator[Measurement]:
         yield from http_path.measure(counts, arguments.rounds, arguments.seconds)
     if arguments.only in (None, "outage"):
         yield from provider_outage.measure(arguments.rounds * arguments.seconds)
+    if arguments.only in (None, "page"):
+        yield from page_activation.measure(arguments.pages)
     if arguments.only in (None, "client"):
         yield _client_size()
 

@@ -34,17 +34,24 @@ def redis_program() -> Path | None:
     return _command("redis-server")
 
 
+def nginx() -> Path | None:
+    """Return nginx, which lies where only root's path leads."""
+    return _command("nginx", f"{os.defpath}:/usr/sbin")
+
+
 def node_with_modules() -> Path | None:
     """Return Node.js, once `npm ci` has put its libraries into `tests/node`."""
     libraries = ROOT / "tests/node/node_modules"
-    there = all((libraries / name).is_dir() for name in ("jose", "oidc-provider"))
+    there = all((libraries / name).is_dir() for name in NODE_MODULES)
     return _command("node") if there else None
 
 
+NODE_MODULES = ("jose", "oidc-provider", "typescript")
 PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "browser": (chromium, "Chromium is missing (Debian package chromium)"),
     "postgresql": (postgresql_programs, "PostgreSQL is missing (Debian package postgresql)"),
     "redis": (redis_program, "Redis is missing (Debian package redis-server)"),
+    "nginx": (nginx, "nginx is missing (Debian package nginx)"),
     "node": (node_with_modules, "Node.js is missing (packages nodejs and npm), or `make test`"),
 }
 
@@ -61,6 +68,6 @@ def all_are_required() -> bool:
     return os.environ.get("USHER_TEST_REQUIRE") == "all"
 
 
-def _command(name: str) -> Path | None:
-    found = shutil.which(name)
+def _command(name: str, path: str | None = None) -> Path | None:
+    found = shutil.which(name, path=path)
     return Path(found) if found else None

@@ -22,7 +22,7 @@ BUILD_INPUTS = (
     "README.md",
     "LICENSE",
 )
-KINDS = {".py", ".typed", ".js", ".css", ".html", ".svg"}
+KINDS = {".py", ".typed", ".ts", ".js", ".css", ".html", ".svg"}
 
 
 @pytest.fixture(scope="session")

@@ -148,7 +148,7 @@ class TestExplaining:
         assert "Refused: account-inactive" in said
 
     def test_a_support_id(self, usher: CommandLine) -> None:
-        ask(usher).database.close()
+        ask(usher).close()
         said = usher.succeed("policy", "explain", "--support-id", SUPPORT_ID.lower())
         assert "on record is email-not-verified by the policy" in said
         assert "refuses  email-not-verified" in said
@@ -157,12 +157,12 @@ class TestExplaining:
     def test_a_support_id_of_somebody_who_has_signed_out(self, usher: CommandLine) -> None:
         state = ask(usher)
         state.sign_ins.end_all()
-        state.database.close()
+        state.close()
         said = usher.succeed("policy", "explain", "--support-id", SUPPORT_ID)
         assert "refuses  email-not-verified" in said
 
     def test_a_support_id_of_somebody_who_is_gone(self, usher: CommandLine) -> None:
-        ask(usher).database.close()
+        ask(usher).close()
         usher.succeed("users", "delete", "jane", "--yes")
         said = usher.fail("policy", "explain", "--support-id", SUPPORT_ID)
         assert "on record is email-not-verified" in said
@@ -206,18 +206,31 @@ class TestStatus:
         assert "no decision since" in usher.succeed("policy", "status")
         state = ask(usher)
         version = state.admission.policies.current().version
-        state.database.close()
+        state.close()
         said = usher.succeed("policy", "status")
         assert f"in the settings  {version} (2 rules, 1 test)" in said
         assert f"deciding         {version}: 1 decision" in said
 
     def test_a_server_goes_on_with_the_policy_before(self, usher: CommandLine) -> None:
-        ask(usher).database.close()
+        ask(usher).close()
         (usher.folder / "policy.toml").write_text("[[rules]]")
         result = usher.run("policy", "status")
         assert result.exit_code == 1
         assert "a policy with faults; servers go on with the one before" in result.stdout
+        assert ": 1 decision\n" in result.stdout
         assert "this key is required" in result.stderr
+
+    def test_an_incident_does_not_wait_for_the_policy_to_be_mended(
+        self, usher: CommandLine
+    ) -> None:
+        ask(usher).close()
+        (usher.folder / "policy.toml").write_text("[[rules]]")
+        assert "Paused since" in usher.succeed("pause", "--message", "incident 4711")
+        assert ": incident 4711" in usher.run("policy", "status").stdout
+        assert "paused" in usher.succeed("audit", "tail")
+        assert "email-not-verified" in usher.succeed("audit", "show", SUPPORT_ID)
+        usher.succeed("users", "disable", "jane")
+        assert "issued again" in usher.succeed("resume")
 
     def test_a_pause(self, usher: CommandLine) -> None:
         usher.succeed("pause", "--message", "incident 4711")
@@ -234,7 +247,7 @@ class TestShadow:
     def test_differences_are_counted_and_listed(self, usher: CommandLine) -> None:
         shadow = '\n[[shadow.rules]]\ncode = "other"\nrefuse_when = "true"\n'
         (usher.folder / "policy.toml").write_text(RULES + TESTS + shadow)
-        ask(usher).database.close()
+        ask(usher).close()
         said = usher.succeed("policy", "shadow", "--since", "1h")
         assert "1 decision, 1 different." in said
         assert f"{SUPPORT_ID}  email-not-verified, other" in said

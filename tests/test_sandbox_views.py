@@ -119,6 +119,25 @@ def test_the_condition_server_error_is_one(sandbox: Sandbox) -> None:
     assert sandbox.post("authenticate", body).status_code == 500
 
 
+def test_the_condition_broken_is_no_json(sandbox: Sandbox) -> None:
+    answer = sandbox.post(
+        "authenticate", {"token": token(), "conditions": {"answer": "broken"}}
+    )
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+
+
+def test_the_condition_malformed_is_the_documented_reason(sandbox: Sandbox) -> None:
+    body = {"token": token(), "conditions": {"answer": "malformed"}}
+    assert sandbox.post("authenticate", body).json["reason"] == "malformed token"
+
+
+def test_only_the_frame_may_be_framed_and_only_by_this_site(sandbox: Sandbox) -> None:
+    for path, ancestors in (("", "'none'"), ("boxed", "'none'"), ("frame", "'self'")):
+        response = sandbox.client.get(f"/usher/sandbox/{path}")
+        policy = response.headers["Content-Security-Policy"]
+        assert f"frame-ancestors {ancestors}" in policy
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from flask_usher import logouts, pauses, replays, schema, sign_in_records
 from flask_usher.database import Database
 from flask_usher.errors import StoreUnavailable
+from flask_usher.outcomes.tables import metadata as outcome_tables
 from flask_usher.providers import accounts
 
 UPGRADE_ON_SIGNAL = """
@@ -39,6 +40,9 @@ def test_upgrading_creates_the_tables(empty_database: Database) -> None:
     assert _tables(empty_database) == {
         "usher_accounts",
         "usher_logouts",
+        "usher_outcome_failures",
+        "usher_outcome_reports",
+        "usher_outcomes",
         "usher_pause",
         "usher_replays",
         "usher_sign_ins",
@@ -62,6 +66,8 @@ def test_migrated_tables_are_those_that_the_code_uses(database: Database) -> Non
     used = sa.MetaData()
     for module in (accounts, sign_in_records, replays, logouts, pauses):
         module.table.to_metadata(used)
+    for table in outcome_tables.sorted_tables:
+        table.to_metadata(used)
     with database.reading() as connection:
         context = MigrationContext.configure(
             connection, opts={"version_table": schema.VERSION_TABLE, "compare_type": True}

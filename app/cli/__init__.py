@@ -10,8 +10,10 @@ from .audit import audit
 from .check import check
 from .db import db
 from .demo import demo
+from .embed import embed
 from .inspect import inspect
 from .keys import keys
+from .outcomes import metrics, outcomes
 from .pause import pause, resume
 from .policy import policy
 from .sign_ins import sign_ins
@@ -32,10 +34,27 @@ def main(settings: Path | None) -> None:
     To see it at work on this machine:  usher demo
     To set it up:                       usher keys --help
     To find what is wrong:              usher check
+    To put the chat on a page:          usher embed --help
     To learn why there is no chat:      usher policy explain --help
+    To see what became of tokens:       usher outcomes
     To stop all tokens at once:         usher pause
     """
 
 
-for command in (audit, check, db, demo, inspect, keys, pause, policy, resume, sign_ins, users):
+for command in (
+    audit,
+    check,
+    db,
+    demo,
+    embed,
+    inspect,
+    keys,
+    metrics,
+    outcomes,
+    pause,
+    policy,
+    resume,
+    sign_ins,
+    users,
+):
     main.add_command(command)

@@ -169,7 +169,7 @@ def _last(
     """Return the last lines that match, the newest first."""
     for stream, end in parts:
         for entry in newest_first(stream, end):
-            if limit == 0 or entry["time"] < since:
+            if limit == 0 or "" < entry["time"] < since:
                 return
             if matches(entry):
                 yield entry

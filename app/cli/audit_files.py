@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from ..audit_reader import Entry, entries_with, files_of, opened
-from .context import Failure, load_settings
+from .context import Failure, load_settings, load_settings_without_policy
 
 STDIN = Path("-")
 
@@ -20,7 +20,7 @@ def log_file(context: click.Context, given: Path | None) -> Path:
     """Return the log's file: the given one, else that of the settings."""
     if given is not None:
         return given
-    settings = load_settings(context).audit
+    settings = load_settings_without_policy(context).audit
     if settings.file is not None:
         return settings.file
     this = f"usher audit {context.info_name} … --file -"
@@ -51,7 +51,10 @@ def remedies_of_rules(context: click.Context, given: Path | None) -> Mapping[str
     """Return what helps against each rule that says so, where the settings' log is read."""
     if given is not None:
         return {}
-    rules = load_settings(context).policy.rules
+    try:
+        rules = load_settings(context).policy.rules
+    except Failure:
+        return {}
     return {rule.code: rule.remedy for rule in rules if rule.remedy is not None}
 
 

@@ -1,30 +1,55 @@
-"""`usher check`: would the service start with these settings?"""
+"""`usher check`: would the service start with these settings, and do pages get an answer?"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
 from ..database import Database
 from ..schema import is_current
 from ..settings import Settings
-from .context import Failure, open_state, store_failures
+from .check_page import check_page
+from .context import Failure, load_settings, open_state, store_failures
+from .embed import page_origin
 
 
 @click.command()
+@click.option("--page", metavar="URL", help="A page with the chat: ask the service for it.")
+@click.option("--json", "as_json", is_flag=True, help="With --page: print JSON.")
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --page: trust these certificates (PEM) instead of the usual ones.",
+)
 @click.pass_context
-def check(context: click.Context) -> None:
+def check(
+    context: click.Context, page: str | None, as_json: bool, ca_file: Path | None
+) -> None:
     """Tell whether the service would start and could issue tokens.
 
     Checks the settings, the keys, the database and the audit log, and changes nothing. Lists
     every fault, with what was found and what is expected. Exits with 0 when all is well, else
     with 1.
 
+    With --page it asks the running service at public_url instead, as a browser would that shows
+    that page to nobody who is signed in: cookies, CORS, headers, redirects, clock, certificate,
+    proxy headers and usher.js. Each finding is ok, a warning or a fault, and says what to
+    change. With a fault it exits with 1.
+
     \b
-    Example:
+    Examples:
       usher --settings /etc/usher/usher.toml check
+      usher check --page https://www.shop.example/
     """
+    if page is not None:
+        origin = page_origin(page)
+        if not check_page(load_settings(context), origin, ca_file, as_json):
+            context.exit(1)
+        return
+    if as_json or ca_file is not None:
+        raise click.UsageError("--json and --ca-file go with --page.")
     state = open_state(context)
     for line in _summary(state.settings):
         click.echo(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,21 +26,31 @@ class Failure(click.ClickException):
 
 def load_settings(context: click.Context) -> Settings:
     """Return the settings that `--settings`, the environment or `usher.toml` gives."""
-    path: Path | None = context.find_root().params.get("settings")
+    return _loaded(context, configuration.load)
+
+
+def load_settings_without_policy(context: click.Context) -> Settings:
+    """Return the settings for a command that must work while the policy has faults."""
+    return _loaded(context, configuration.load_without_policy)
+
+
+def _loaded(context: click.Context, load: Callable[[Path | None], Settings]) -> Settings:
     try:
-        return configuration.load(path)
+        return load(context.find_root().params.get("settings"))
     except SettingsError as error:
         raise Failure(faults_text(error)) from error
 
 
-def open_state(context: click.Context) -> State:
+def open_state(
+    context: click.Context, load: Callable[[click.Context], Settings] = load_settings
+) -> State:
     """Return the wired parts."""
-    settings = load_settings(context)
+    settings = load(context)
     try:
-        state = build(settings, identify=_nobody, console=STDERR)
+        state = build(settings, identify=nobody, console=STDERR)
     except SettingsError as error:
         raise Failure(faults_text(error)) from error
-    context.call_on_close(state.database.close)
+    context.call_on_close(state.close)
     return state
 
 
@@ -78,5 +88,5 @@ def _cause(error: UsherError) -> str:
     return f": {lines[0]}" if lines else ""
 
 
-def _nobody() -> None:
+def nobody() -> None:
     """Say who is signed in to the host app: on the command line there is none."""

@@ -20,7 +20,7 @@ def decisions_since(context: click.Context, since: str) -> Iterator[Entry]:
         for file in reversed([it for it in files_of(log) if it.suffix != ".gz"]):
             with opened(file) as stream:
                 for entry in newest_first(stream, end_of_lines(stream)):
-                    if entry["time"] < since:
+                    if "" < entry["time"] < since:
                         return
                     if entry["event"] == "token" and entry["policy"]:
                         yield entry

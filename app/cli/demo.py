@@ -39,6 +39,9 @@ url = "sqlite:///usher.db"
 [sign_ins]
 default_next = "/usher/sandbox/"
 
+[operator]
+group = "operators"
+
 [sandbox]
 recipient_key = "sandbox-recipient-key.pem"
 """
@@ -47,6 +50,7 @@ PEOPLE = {
     "sam": {"given_name": "Sam", "family_name": "Roe", "email": "sam@shop.example"},
 }
 DISABLED = "sam"
+GROUPS = {"jane": ("operators",)}
 STOP_SECONDS = 5
 
 
@@ -100,8 +104,8 @@ def demo(host: str, port: int, var: Path, workers: int) -> None:
         provider = local_provider(state)
         for name, claims in PEOPLE.items():
             _set_up(provider, name, password, claims)
-    state.database.close()
-    click.echo(_banner(origin + state.settings.url_prefix + "/sandbox/", var, password))
+    state.close()
+    click.echo(_banner(origin + state.settings.url_prefix, var, password))
     sys.stdout.flush()
     os.execve(sys.executable, _server(host, port, workers), os.environ | environment)  # noqa: S606
 
@@ -162,15 +166,22 @@ def _set_up(
     there = accounts.credentials(name)
     if there is None:
         hashed = passwords.hash(prepared)
-        active = name != DISABLED
-        accounts.add(NewAccount(name=name, password_hash=hashed, claims=claims, active=active))
+        new = NewAccount(
+            name=name,
+            password_hash=hashed,
+            claims=claims,
+            groups=GROUPS.get(name, ()),
+            active=name != DISABLED,
+        )
+        accounts.add(new)
     elif not passwords.verify(prepared, there.password_hash):
         accounts.set_password(there.account.id, passwords.hash(prepared))
 
 
 def _banner(address: str, var: Path, password: str) -> str:
     return f"""
-  Usher's demo shop   {address}
+  Usher's demo shop   {address}/sandbox/
+  the operator's page {address}/operator
 
   sign in as          jane   password  {password}
   a disabled account  sam    the same password

@@ -18,7 +18,14 @@ from flask_usher.providers.passwords import MAX_BYTES, Passwords, prepare
 
 from ..schema import is_current
 from ..state import State
-from .context import COMMAND_LINE, Failure, local_provider, open_state, store_failures
+from .context import (
+    COMMAND_LINE,
+    Failure,
+    load_settings_without_policy,
+    local_provider,
+    open_state,
+    store_failures,
+)
 
 
 class AccountName(click.ParamType[str]):
@@ -99,7 +106,7 @@ def local_accounts(context: click.Context, *, to_change: bool) -> Iterator[Local
 
     Nothing can be changed while the audit log can't be written.
     """
-    state = open_state(context)
+    state = open_state(context, load_settings_without_policy)
     try:
         with store_failures():
             if not is_current(state.database):
@@ -110,7 +117,7 @@ def local_accounts(context: click.Context, *, to_change: bool) -> Iterator[Local
     except ProviderUnavailable as error:
         raise Failure(f"the password could not be hashed: {error}") from error
     finally:
-        state.database.close()
+        state.close()
 
 
 def counted(number: int, thing: str) -> str:

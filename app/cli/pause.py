@@ -9,7 +9,13 @@ import click
 
 from ..schema import is_current
 from ..state import State
-from .context import COMMAND_LINE, Failure, open_state, store_failures
+from .context import (
+    COMMAND_LINE,
+    Failure,
+    load_settings_without_policy,
+    open_state,
+    store_failures,
+)
 from .times import moment
 
 LONGEST_MESSAGE = 200
@@ -33,8 +39,9 @@ def pause(context: click.Context, message: str) -> None:
             f"The message: one line of at most {LONGEST_MESSAGE} characters."
         )
     with _recorded(context, "paused", message) as state:
+        # Also when nobody can write that down.
         began = state.admission.pauses.pause(message).since
-    click.echo(f"Paused since {moment(began)}. To end it: usher resume")
+        click.echo(f"Paused since {moment(began)}. To end it: usher resume")
 
 
 @click.command()
@@ -47,17 +54,17 @@ def resume(context: click.Context) -> None:
       usher resume
     """
     with _recorded(context, "resumed", None) as state:
+        state.audit.check()
         ended = state.admission.pauses.resume()
     click.echo("Tokens are issued again." if ended else "There was no pause.")
 
 
 @contextmanager
 def _recorded(context: click.Context, code: str, message: str | None) -> Iterator[State]:
-    """Give the parts; write to the audit log afterwards, and check before that this works."""
-    state = open_state(context)
+    """Give the parts, whatever faults the policy has; write to the audit log afterwards."""
+    state = open_state(context, load_settings_without_policy)
     with store_failures():
         if not is_current(state.database):
             raise Failure("the database's tables are missing or old. Run: usher db upgrade")
-        state.audit.check()
         yield state
         state.audit.write("pause", code, COMMAND_LINE, reason=message or None)

@@ -12,7 +12,14 @@ from ..audit_reader import Entry
 from ..errors import SettingsError
 from ..rules.settings import PolicySettings, RulesTable
 from ..rules.tables import ISSUED
-from .context import Failure, faults_text, load_settings, open_state, store_failures
+from .context import (
+    Failure,
+    faults_text,
+    load_settings,
+    load_settings_without_policy,
+    open_state,
+    store_failures,
+)
 from .decisions import decisions_since
 from .local_accounts import counted
 from .policy_explain import explain_command
@@ -82,8 +89,7 @@ def status(context: click.Context, since: str) -> None:
     except Failure as error:
         fault = error
         click.echo("in the settings  a policy with faults; servers go on with the one before")
-    if fault is None:
-        _tell_pause(context)
+    _tell_pause(context)
     answered = Counter(entry["policy"] for entry in decisions_since(context, since))
     if not answered:
         click.echo(f"deciding         no decision since {moment(since)}")
@@ -145,7 +151,7 @@ def _tell_tests(table: RulesTable, name: str) -> None:
 
 
 def _tell_pause(context: click.Context) -> None:
-    state = open_state(context)
+    state = open_state(context, load_settings_without_policy)
     with store_failures():
         pause = state.admission.pauses.current()
     if pause is not None:

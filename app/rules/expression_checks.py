@@ -46,6 +46,7 @@ def check(text: str) -> None:
     _check_local(text, tokens)
     _check_literals(text, tokens)
     _check_members(text, tokens)
+    _check_truths(text, tokens)
     for operand in operands(tokens):
         check_value(text, operand.start, operand.end, operand.is_logical)
         check_equality(text, operand.start, operand.end)
@@ -149,6 +150,14 @@ def _check_literals(text: str, tokens: Sequence[Token]) -> None:
                 raise faulty(text, literal.start, expected)
         else:
             check_value(text, token.start, tokens[index + 3].end, is_logical=False)
+
+
+def _check_truths(text: str, tokens: Sequence[Token]) -> None:
+    """Refuse `claim == false`: it has nothing against a claim that is not even a truth."""
+    for index, token in enumerate(tokens):
+        sides = (tokens[index - 1], tokens[index + 1]) if token.text == "==" else ()
+        if any(side.text == "false" for side in sides):
+            raise faulty(text, token.start, "!= true, which refuses everything else")
 
 
 def _check_members(text: str, tokens: Sequence[Token]) -> None:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from ..errors import PROBLEMS, Activation
 from ..setting_types import ExistingFile, Frozen, Table, fault, key_among
+from .paths import wanted_by
 from .ruleset import Ruleset
 from .tables import ISSUED, Rules, RuleTable, TestTable, TimeZone
 
@@ -22,6 +23,8 @@ def _passed(test: TestTable, info: ValidationInfo) -> TestTable:
     rules, zone = info.data.get("rules"), info.data.get("time_zone")
     if rules is None or zone is None:
         return test
+    if test.now is None and wanted_by(it.refuse_when.text for it in rules).needs_moment:
+        raise fault(f"a moment as `now` of the test {test.name!r}: its rules look at the clock")
     refusal = Ruleset(rules, zone).refusal(test.case())
     answer = ISSUED if refusal is None else refusal.rule.code
     if test.expect not in {ISSUED, *(rule.code for rule in rules)}:
@@ -57,7 +60,10 @@ class RulesTable(Table):
     @property
     def version(self) -> str:
         """What names these rules in the audit log: a digest of all that decides."""
-        return _digest([str(self.time_zone), *map(_content, self.rules)])
+        return _digest(self._content())
+
+    def _content(self) -> list[Any]:
+        return [str(self.time_zone), *map(_rule_content, self.rules)]
 
     def ruleset(self) -> Ruleset:
         """Return the rules, ready to judge."""
@@ -74,8 +80,12 @@ class PolicySettings(RulesTable):
     shadow: RulesTable | None = None
     """Rules that are tried beside the others and never answer."""
 
+    def _content(self) -> list[Any]:
+        shadow = self.shadow._content() if self.shadow is not None else None
+        return [*super()._content(), dict(self.activation), shadow]
 
-def _content(rule: RuleTable) -> dict[str, Any]:
+
+def _rule_content(rule: RuleTable) -> dict[str, Any]:
     return {**rule.model_dump(exclude={"refuse_when"}), "refuse_when": rule.refuse_when.text}
 
 

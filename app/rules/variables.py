@@ -76,6 +76,11 @@ class Wanted:
     fields: frozenset[str]
     claims: frozenset[str] | None
 
+    @property
+    def needs_moment(self) -> bool:
+        """Whether the time of day or the date may decide."""
+        return any(field.startswith("local") for field in self.fields)
+
 
 def context_of(case: Case, zone: ZoneInfo, wanted: Wanted | None = None) -> Context:
     """Return what the expressions see of a case. `zone` is for `local`.

@@ -29,7 +29,10 @@ EXPIRED = "expired token"
 ANSWERS = {
     "feature-off": ("feature-off", SERVER_ERROR),
     "credentials": ("credentials", CREDENTIALS),
+    "malformed": ("malformed", MALFORMED),
 }
+# What is no verdict at all.
+NO_VERDICTS = ("server-error", "broken")
 # From the outside in, as a server would stop at the first.
 REJECTIONS: tuple[tuple[frozenset[str], str, str], ...] = (
     (
@@ -68,7 +71,7 @@ class Conditions:
         key = given.get("recipient_key", "sandbox")
         answer = given.get("answer")
         is_offset = type(offset) is int and abs(offset) <= LONGEST_OFFSET_SECONDS
-        is_answer = answer is None or answer in ("server-error", *ANSWERS)
+        is_answer = answer is None or answer in (*NO_VERDICTS, *ANSWERS)
         if not is_offset or key not in ("sandbox", "other") or not is_answer:
             raise Rejected(Code.MALFORMED_REQUEST)
         return cls(offset, key == "other", answer)

@@ -22,8 +22,11 @@ from .verifier import Conditions, Verdict, verify
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
+
+FRAME_POLICY = PAGE_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
 
 blueprint = Blueprint(
     "usher_sandbox", __name__, static_folder="static", template_folder="templates"
@@ -34,9 +37,27 @@ answer_errors(blueprint)
 @blueprint.get("/")
 def shop() -> Response:
     """Show the demo shop."""
+    return _shop(is_boxed=False)
+
+
+@blueprint.get("/boxed")
+def boxed_shop() -> Response:
+    """Show the demo shop with the tag in an iframe, as with iAdvize's boxed-tag."""
+    return _shop(is_boxed=True)
+
+
+@blueprint.get("/frame")
+def frame() -> Response:
+    """Show the page in that iframe."""
+    page = render_template("usher_sandbox/frame.html")
+    return Response(page, headers={"Content-Security-Policy": FRAME_POLICY})
+
+
+def _shop(*, is_boxed: bool) -> Response:
     settings = current_state().settings
     page = render_template(
         "usher_sandbox/shop.html",
+        is_boxed=is_boxed,
         stylesheet=url_for("usher.static", filename="usher.css"),
         client=url_for("usher.static", filename="usher.js"),
         sign_in_url=url_for("usher.sign_in_page"),
@@ -63,6 +84,8 @@ def authenticate() -> Response:
     conditions = Conditions.read(given)
     if conditions.answer == "server-error":
         return Response(status=500)
+    if conditions.answer == "broken":
+        return Response("<!doctype html><title>Busy</title>", mimetype="text/html")
     verdict = verify(
         token,
         conditions,

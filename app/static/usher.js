@@ -1,238 +1,256 @@
 /**
- * Usher's browser client: asks Usher for a token, and activates iAdvize's chat with it.
- *
- * The token comes first. Without one iAdvize is never activated, or anonymously where the
- * operator's policy says so. After a failed activation there is no second try and no fall-back
- * to anonymous. When a refresh is refused, the visit ends.
- *
- *   <script type="module" src="/usher/static/usher.js" data-activate></script>
- *
- * or `import { activate, signOut } from '/usher/static/usher.js'`. Every outcome is also the
- * `detail` of an event `usher:outcome` on `document`.
- *
- * @typedef {object} Outcome
- * @property {boolean} activated Whether the chat is active for this visitor.
- * @property {'secured'|'anonymous'|null} mode
- * @property {string} [code] Why there is no secured chat: a problem code of Usher, or
- *   `network-error`, `timeout`, `bad-response`, `signed-out`, `activation-failed`.
- * @property {string} [reason] The same in words; with `activation-failed`, iAdvize's own.
- * @property {string} [supportId] By which the operator finds the decision.
- * @property {string} [signInUrl] Where signing in would help.
+ * Usher's browser client. Described in usher.d.ts, and its inside in usher.internal.d.ts.
  */
 
-const BASE = new URL('../', import.meta.url);
-const TIMEOUT_MS = 10_000;
+const SELF = import.meta.url;
+const BASE = new URL('../', SELF);
 const FRESH_AT_LEAST_MS = 5_000;
 const TOKEN = /^[\w-]+(\.[\w-]+){4}$/;
 const TOKEN_IN_TEXT = /[\w-]{16,}(\.[\w-]*){2,}/g;
 const CODE = /^[a-z][a-z0-9-]{0,63}$/;
 
-/** The activation that is under way. @type {Promise<Outcome> | null} */
+/** @type {Promise<Outcome> | null} */
 let ongoing = null;
-/** Aborted when the visitor signs out: what began before may not activate after. */
+/** @type {Options | undefined} */
+let wanted;
+/** @type {Visitor} */
+let visitor = null;
+// Aborted when the visit ends: what began before may not activate after.
 let visit = new AbortController();
-/** The sign-out that is under way: an activation after it must not outrun it. */
+/** @type {Promise<unknown>} */
 let leaving = Promise.resolve();
+const tabs = self.BroadcastChannel && new BroadcastChannel(`usher ${BASE}`);
 
-/** Why there is no token; the fields are those of an `Outcome`. */
 class NoToken extends Error {
-  constructor(code, reason, fields = {}) {
+  /** @param {string} code @param {string} reason @param {Record<string, any>} [fields] */
+  constructor(code, reason, fields) {
     super(reason);
-    Object.assign(this, { code, fields });
+    this.code = code;
+    this.fields = fields;
   }
 }
 
-/**
- * Activate the chat for whoever is signed in. A second call during the first gets the same
- * promise. It never rejects; it stays pending until iAdvize's tag has loaded.
- *
- * @param {object} [options]
- * @param {string|URL} [options.base] Address of Usher with a slash at its end; by default the
- *   one that this module came from.
- * @param {number} [options.timeout] Milliseconds to wait for an answer of Usher; default 10 s.
- * @returns {Promise<Outcome>}
- */
+/** Activate the chat for whoever is signed in. @type {typeof import('./usher.js').activate} */
 export function activate(options = {}) {
   if (ongoing) return ongoing;
-  const mine = begin(options, visit.signal).then((outcome) => {
+  /** @type {Run} */
+  const run = { options, signal: visit.signal, start: wanted ? performance.now() : 0 };
+  wanted = options;
+  const mine = begin(run).then((outcome) => {
     if (ongoing === mine) ongoing = null;
-    return publish(outcome);
+    return publish(outcome, run);
   });
   ongoing = mine;
   return mine;
 }
 
-/**
- * Sign out of Usher and end the visit at iAdvize; each is attempted even if the other fails.
- *
- * @param {object} [options] As for `activate`.
- * @returns {Promise<string|undefined>} The address of the identity provider's own sign-out, if
- *   it has one: without going there, the visitor stays signed in at the provider. Rejects with
- *   an `AggregateError` when one of the two failed.
- */
+/** Sign out, and end the visits in all tabs. @type {typeof import('./usher.js').signOut} */
 export async function signOut(options = {}) {
-  visit.abort();
-  visit = new AbortController();
-  ongoing = null;
-  leaving = Promise.allSettled([
-    post('sign-out', options, new AbortController().signal).then(({ response, body }) => {
-      if (!response.ok) throw new Error(`Usher answered ${response.status} to the sign-out`);
-      return webAddress(body?.sign_out_url);
-    }),
-    endVisit(),
-  ]);
-  const results = await leaving;
-  const failed = results.filter(({ status }) => status === 'rejected');
-  const errors = failed.map(({ reason }) => reason);
-  if (errors.length) throw new AggregateError(errors, 'Usher: signing out failed in part');
-  return results[0].value;
-}
-
-async function begin(options, signal) {
-  await leaving;
-  let first;
-  try {
-    first = await requestToken(options, signal);
-  } catch (refusal) {
-    if (refusal.fields?.activation !== 'anonymous') return notActivated(refusal);
-    const anonymous = { authenticationOption: { type: 'ANONYMOUS_AUTHENTICATION' } };
-    return callTag(async () => anonymous, 'anonymous', signal, notActivated(refusal));
-  }
-  let refused = null;
-  let settled = false;
-  const option = tokenFunction(first, options, signal, (refusal) => {
-    refused = notActivated(refusal);
-    if (settled) publish(refused);
+  const left = ask('sign-out', { options, signal: new AbortController().signal }).then((answer) => {
+    if (answer.response.ok) return webAddress(answer.body?.sign_out_url);
+    throw new Error(`Usher answered ${answer.response.status} to the sign-out`);
   });
-  const outcome = await callTag(option, 'secured', signal);
-  settled = true;
-  return refused ?? outcome;
+  stop('signed-out', 'the visitor has signed out');
+  tabs?.postMessage(null);
+  leaving = Promise.allSettled([left, leaving]).then((results) => {
+    // Again: a tab may have found the sign-in still there.
+    tabs?.postMessage(null);
+    const errors = results.flatMap((it) => (it.status === 'rejected' ? it.reason : []));
+    if (errors.length) throw new AggregateError(errors, 'Usher: signing out failed in part');
+  });
+  await leaving;
+  return left;
 }
 
-/** What the tag calls for a token: at the start, when it tries again, and at each refresh. */
-function tokenFunction(first, options, signal, onRefusal) {
-  let ended = false;
+/** @param {Run} run @returns {Promise<Outcome>} */
+async function begin(run) {
+  await leaving.catch(() => {});
+  if (document.prerendering) {
+    await new Promise((resolve) => document.addEventListener('prerenderingchange', resolve));
+  }
+  try {
+    run.grant = await requestToken(run);
+  } catch (/** @type {any} */ refusal) {
+    const outcome = notActivated(refusal);
+    if (run.signal.aborted) return outcome;
+    visitor = null;
+    if (refusal.fields?.activation !== 'anonymous') return outcome;
+    const anonymous = { authenticationOption: { type: 'ANONYMOUS_AUTHENTICATION' } };
+    return callTag(async () => anonymous, 'anonymous', run, outcome);
+  } finally {
+    run.tokenMs = Math.round(performance.now() - run.start);
+  }
+  visitor = run.grant.visitor;
+  tabs?.postMessage(visitor);
+  const outcome = await callTag(tokenFunction(run.grant, run), 'secured', run);
+  run.isSettled = true;
+  return run.refused ?? outcome;
+}
+
+/** @param {Grant | null} first @param {Run} run */
+function tokenFunction(first, run) {
+  const { signal } = run;
   return async () => {
-    if (ended || signal.aborted) throw new Error('Usher: this visit has ended');
-    const given = first;
-    first = null;
     try {
-      const isFresh = given && performance.now() < given.freshUntil;
-      const { token } = isFresh ? given : await requestToken(options, signal);
-      return { authenticationOption: { type: 'SECURED_AUTHENTICATION', token } };
-    } catch (refusal) {
-      ended = true;
-      if (!signal.aborted) {
-        onRefusal(refusal);
-        endVisit().catch(() => {});
+      if (run.refused || signal.aborted) throw new Error('this visit has ended');
+      let grant = first;
+      first = null;
+      if (!grant || performance.now() > grant.expires - FRESH_AT_LEAST_MS) {
+        grant = await requestToken(run);
+      }
+      follow(grant.visitor);
+      signal.throwIfAborted();
+      run.grant = grant;
+      run.remaining = Math.round((grant.expires - performance.now()) / 1000);
+      return { authenticationOption: { type: 'SECURED_AUTHENTICATION', token: grant.token } };
+    } catch (/** @type {any} */ refusal) {
+      if (!run.refused && !signal.aborted) {
+        visitor = null;
+        run.refused = notActivated(refusal);
+        if (run.isSettled) publish(run.refused, run);
+        leaving = endVisit();
       }
       throw new Error(`Usher: ${refusal.message}`);
     }
   };
 }
 
-/** Call the tag's `activate` once the tag has loaded; the result is told without its token. */
-function callTag(option, mode, signal, fields = {}) {
-  return new Promise((resolve) => {
-    queue().push(async (iAdvize) => {
-      if (signal.aborted) return resolve(notActivated(signedOut()));
-      let reason;
-      try {
-        const { authentication } = (await iAdvize.activate(option)) ?? {};
-        reason = authentication?.reason;
-        if (authentication?.status === 'authentication-success' && !signal.aborted) {
-          return resolve({ ...fields, activated: true, mode });
-        }
-      } catch (error) {
-        reason = error?.message;
-      }
-      if (signal.aborted) {
-        // The visitor signed out while the tag was at work, which may have come too early for it.
-        endVisit().catch(() => {});
-        return resolve(notActivated(signedOut()));
-      }
-      reason = String(reason ?? 'iAdvize gave no reason').replace(TOKEN_IN_TEXT, '[token]');
-      resolve({ activated: false, mode: null, code: 'activation-failed', reason: text(reason) });
-    });
+/** @type {CallTag} */
+function callTag(option, mode, run, fields) {
+  const { signal } = run;
+  return withTag(async (iAdvize) => {
+    if (signal.aborted) return notActivated(signal.reason);
+    tell('activating', { mode });
+    let result;
+    try {
+      result = (await iAdvize.activate(option))?.authentication;
+    } catch (/** @type {any} */ error) {
+      result = { reason: error?.message };
+    }
+    if (signal.aborted) {
+      leaving = endVisit();
+      return notActivated(signal.reason);
+    }
+    const { status, reason } = result ?? {};
+    const supportId = run.grant?.supportId ?? fields?.supportId;
+    if (status === 'authentication-success') {
+      return { ...fields, supportId, activated: true, status: 'activated', mode };
+    }
+    // The result holds the token. Nothing of it goes on but the reason.
+    const said = String(reason ?? 'iAdvize gave no reason').replace(TOKEN_IN_TEXT, '[token]');
+    return notActivated(new NoToken('activation-failed', said, { status: 'failed', supportId }));
   });
 }
 
-async function requestToken(options, signal) {
+/** @param {Run} run @returns {Promise<Grant>} */
+async function requestToken(run) {
   const sentAt = performance.now();
-  const { response, body } = await post('token', options, signal);
+  const { response, body } = await ask('token', run);
   const type = response.headers.get('Content-Type') ?? '';
-  const { token, expires_in: seconds, code } = body ?? {};
+  const { token, expires_in: seconds, code, title, activation } = body ?? {};
+  const supportId = text(body?.support_id);
   if (!response.ok && type.startsWith('application/problem+json') && CODE.test(text(code) ?? '')) {
-    throw new NoToken(code, text(body.title) ?? code, {
-      activation: body.activation,
-      supportId: text(body.support_id),
-      signInUrl: webAddress(body.sign_in_url),
-    });
+    const signInUrl = webAddress(body.sign_in_url);
+    const status = 'refused';
+    throw new NoToken(code, text(title) ?? code, { status, activation, supportId, signInUrl });
   }
-  if (!response.ok) throw new NoToken('bad-response', `Usher answered ${response.status}`);
   const isToken = typeof token === 'string' && TOKEN.test(token) && Number.isFinite(seconds);
-  if (!isToken || !/^application\/json\b/.test(type)) {
-    throw new NoToken('bad-response', 'Usher answered without a well-formed token');
+  if (!response.ok || !isToken || !/^application\/json\b/.test(type)) {
+    throw new NoToken('bad-response', `Usher answered ${response.status}, and not with a token`);
   }
-  // Counted from before the request, when the token was not even made.
-  return { token, freshUntil: sentAt + seconds * 1000 - FRESH_AT_LEAST_MS };
+  return { token, visitor: text(body.visitor), supportId, expires: sentAt + seconds * 1000 };
 }
 
-/** POST to Usher. The timeout covers the whole answer; `body` is undefined if it is no JSON. */
-async function post(path, { base = BASE, timeout = TIMEOUT_MS }, signal) {
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  const timer = setTimeout(abort, timeout);
-  signal.addEventListener('abort', abort);
+/** @param {string} path @param {Asking} asking @param {RequestInit} [init] */
+async function ask(path, { options, signal }, init) {
+  signal.throwIfAborted();
+  const both = new AbortController();
+  signal.addEventListener('abort', () => both.abort(signal.reason));
+  const timeout = new NoToken('timeout', 'Usher did not answer in time');
+  const timer = setTimeout(() => both.abort(timeout), options.timeout ?? 10_000);
   try {
-    if (signal.aborted) abort();
-    const response = await fetch(new URL(path, new URL(base, document.baseURI)), {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', 'X-Usher-Client': 'usher.js/1' },
-      body: '{}',
-      credentials: 'include',
-      cache: 'no-store',
-      redirect: 'error',
-      signal: controller.signal,
-    });
+    const response = await send(path, options, { signal: both.signal, ...init });
     return { response, body: parsed(await response.text()) };
   } catch {
-    if (signal.aborted) throw signedOut();
-    if (controller.signal.aborted) throw new NoToken('timeout', 'Usher did not answer in time');
+    both.signal.throwIfAborted();
+    if (!navigator.onLine) throw new NoToken('offline', 'the browser is offline');
     throw new NoToken('network-error', 'Usher could not be reached, or redirected the request');
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
   }
 }
 
-function endVisit() {
-  return new Promise((resolve, reject) => {
-    // A tag that has not loaded, and perhaps never will, has no visit to wait for.
-    if (Array.isArray(queue())) resolve();
-    queue().push(async (iAdvize) => {
-      try {
-        resolve(await iAdvize.logout());
-      } catch (error) {
-        reject(error);
-      }
-    });
+/** @param {string} path @param {Options} options @param {RequestInit} init */
+function send(path, { base = BASE }, init) {
+  return fetch(new URL(path, new URL(base, document.baseURI)), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'X-Usher-Client': 'usher.js/1' },
+    body: '{}',
+    credentials: 'include',
+    cache: 'no-store',
+    redirect: 'error',
+    ...init,
   });
 }
 
+/** @param {string} code @param {string} reason */
+function stop(code, reason) {
+  const refusal = new NoToken(code, reason, { status: 'ended' });
+  const wasActive = visitor && !ongoing;
+  visit.abort(refusal);
+  visit = new AbortController();
+  ongoing = visitor = null;
+  leaving = endVisit();
+  if (wasActive) publish(notActivated(refusal));
+}
+
+/** @param {Visitor} key */
+function follow(key) {
+  if (!wanted || key === undefined || (key === visitor && (key || !ongoing))) return;
+  if (!key) return stop('signed-out', 'the visitor has signed out');
+  if (visitor) stop('visitor-changed', 'somebody else has signed in');
+  activate(wanted);
+}
+
+async function check() {
+  if (!wanted || ongoing || document.hidden) return;
+  try {
+    const asking = { options: wanted, signal: visit.signal };
+    const { body } = await ask('session', asking, { method: 'GET', body: null });
+    if (!ongoing) follow(body.signed_in === false ? null : text(body.visitor));
+  } catch {
+    // The next refresh decides.
+  }
+}
+
+/** @template T @param {(iAdvize: IAdvize) => Promise<T>} use @returns {Promise<T>} */
+function withTag(use) {
+  return new Promise((resolve, reject) => {
+    queue().push((iAdvize) => use(iAdvize).then(resolve, reject));
+  });
+}
+
+/** @returns {Promise<unknown>} */
+function endVisit() {
+  // A tag that may never load has no visit to wait for.
+  const isWaiting = Array.isArray(queue());
+  const ended = withTag(async (iAdvize) => iAdvize.logout());
+  ended.catch(() => {});
+  return isWaiting ? Promise.resolve() : ended;
+}
+
+/** @returns {Queue} */
 function queue() {
   return (window.iAdvizeInterface ??= []);
 }
 
+/** @param {any} refusal @returns {Outcome} */
 function notActivated({ code = 'bad-response', message: reason, fields }) {
-  const { supportId, signInUrl } = fields ?? {};
-  return { activated: false, mode: null, code, reason, supportId, signInUrl };
+  const { status = 'error', supportId, signInUrl } = fields ?? {};
+  return { activated: false, status, mode: null, code, reason: text(reason), supportId, signInUrl };
 }
 
-function signedOut() {
-  return new NoToken('signed-out', 'the visitor has signed out');
-}
-
+/** @param {string} json */
 function parsed(json) {
   try {
     return JSON.parse(json);
@@ -241,28 +259,48 @@ function parsed(json) {
   }
 }
 
+/** @param {unknown} value */
 function text(value) {
-  return typeof value === 'string' ? value.slice(0, 256) : undefined;
+  return typeof value === 'string' ? value.slice(0, 200) : undefined;
 }
 
+/** @param {unknown} value */
 function webAddress(value) {
   const url = typeof value === 'string' && URL.canParse(value, BASE) && new URL(value, BASE);
   return url && /^https?:$/.test(url.protocol) ? url.href : undefined;
 }
 
-function publish(outcome) {
-  const { activated, mode, code, reason, supportId } = outcome;
-  const why = `${reason} (${code}${supportId ? `, support id ${supportId}` : ''})`;
-  const what = activated ? `the chat is active, ${mode}` : 'the chat is not active';
-  console.info(`Usher: ${what}${code ? `: ${why}` : ''}.`);
-  document.dispatchEvent(new CustomEvent('usher:outcome', { detail: Object.freeze(outcome) }));
+/** @param {string} name @param {object} detail */
+function tell(name, detail) {
+  document.dispatchEvent(new CustomEvent(`usher:${name}`, { detail }));
+}
+
+/** @param {Outcome} outcome @param {Run} [run] */
+function publish(outcome, run) {
+  const { activated, status, mode, code, reason, supportId, signInUrl } = Object.freeze(outcome);
+  const why = code ? `: ${reason} (${code}${supportId ? `, support id ${supportId}` : ''})` : '';
+  console.info(`Usher: the chat is ${activated ? `active, ${mode}` : 'not active'}${why}.`);
+  tell('outcome', outcome);
+  tell(status, outcome);
+  if (run && supportId && (activated || !signInUrl)) {
+    const body = JSON.stringify({
+      v: 1,
+      support_id: supportId,
+      mode: mode ?? 'secured',
+      status,
+      reason: reason ?? null,
+      code: code ?? null,
+      timings: { token_ms: run.tokenMs, activated_ms: Math.round(performance.now() - run.start) },
+      token_remaining_s: run.remaining ?? null,
+    });
+    send('outcomes', run.options, { keepalive: true, body }).catch(() => {});
+  }
   return outcome;
 }
 
-const isOurs = (script) => script.src === import.meta.url && 'activate' in script.dataset;
+if (tabs) tabs.onmessage = ({ data }) => follow(data);
+addEventListener('online', check);
+addEventListener('pageshow', ({ persisted }) => persisted && check());
+document.addEventListener('visibilitychange', check);
 
-if ([...document.scripts].some(isOurs)) {
-  // A page that is being prerendered has no visitor yet.
-  if (document.prerendering) document.addEventListener('prerenderingchange', () => activate());
-  else activate();
-}
+if ([...document.scripts].some((it) => it.src === SELF && 'activate' in it.dataset)) activate();

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from . import health, redirects, session, sign_in, token
+from . import (
+    classic_client,
+    health,
+    outcomes,
+    redirects,
+    session,
+    sign_in,
+    static_files,
+    token,
+)
 from .blueprint import blueprint
 from .problems import answer_errors
 
 answer_errors(blueprint)
 
-__all__ = ["blueprint", "health", "redirects", "session", "sign_in", "token"]
+__all__ = [
+    "blueprint",
+    "classic_client",
+    "health",
+    "outcomes",
+    "redirects",
+    "session",
+    "sign_in",
+    "static_files",
+    "token",
+]

@@ -11,7 +11,7 @@ from flask_usher.providers.base import RemoteProvider
 
 from ..errors import UsherError
 from ..schema import is_current
-from ..state import current_state
+from ..state import State, current_state
 from .blueprint import blueprint
 
 
@@ -30,36 +30,44 @@ def ready() -> Response:
     it decides, the answer is 200 `degraded`.
     """
     state = current_state()
-    checks = {}
-    try:
-        checks["database"] = "ok" if is_current(state.database) else "schema not current"
-    except UsherError:
-        checks["database"] = "unavailable"
-    try:
-        state.audit.check()
-        checks["audit"] = "ok"
-    except UsherError:
-        checks["audit"] = "degraded" if state.audit.best_effort else "unavailable"
-    policies = state.admission.policies
-    policy = policies.current().version
-    checks["policy"] = "ok" if policies.fault is None else "degraded"
-    checks["limits"] = "degraded" if state.limits.are_degraded() else "ok"
-    status = _status(checks.values())
-    # A provider that is away keeps its own people out, and nobody else's.
-    providers = {
-        name: "ok" if provider.is_ready() else "unavailable"
-        for name, provider in state.providers.items()
-        if isinstance(provider, RemoteProvider)
-    }
+    found = checks(state)
+    status = _status(found.values())
     body = {
         "status": status,
-        "checks": checks,
-        "policy": policy,
-        "providers": providers,
+        "checks": found,
+        "policy": state.admission.policies.current().version,
+        # A provider that is away keeps its own people out, and nobody else's.
+        "providers": provider_checks(state),
     }
     return Response(
         json.dumps(body), 503 if status == "not ready" else 200, mimetype="application/json"
     )
+
+
+def checks(state: State) -> dict[str, str]:
+    """Return what tokens need, each with `ok`, `degraded` or what is wrong."""
+    found = {}
+    try:
+        found["database"] = "ok" if is_current(state.database) else "schema not current"
+    except UsherError:
+        found["database"] = "unavailable"
+    try:
+        state.audit.check()
+        found["audit"] = "ok"
+    except UsherError:
+        found["audit"] = "degraded" if state.audit.best_effort else "unavailable"
+    found["policy"] = "ok" if state.admission.policies.fault is None else "degraded"
+    found["limits"] = "degraded" if state.limits.are_degraded() else "ok"
+    return found
+
+
+def provider_checks(state: State) -> dict[str, str]:
+    """Return whether each provider that must be asked elsewhere answers."""
+    return {
+        name: "ok" if provider.is_ready() else "unavailable"
+        for name, provider in state.providers.items()
+        if isinstance(provider, RemoteProvider)
+    }
 
 
 def _status(verdicts: Collection[str]) -> str:

@@ -23,7 +23,8 @@ _ENCODED_TRICK = re.compile(r"%(?:2[5eEfF]|5[cC]|[01][0-9A-Fa-f]|7[fF])")
 def next_page(target: str | None, *, default: str, prefix: str) -> str:
     """Return `target` if it is a safe path of this site, else `default`.
 
-    Paths below `prefix` are Usher's own and no place to land on, but for the sandbox's.
+    Paths below `prefix` are Usher's own and no place to land on, but for the sandbox's and the
+    operator's page.
     """
     if not target or len(target) > LONGEST or "\\" in target or not _PATH.fullmatch(target):
         return default
@@ -34,7 +35,8 @@ def next_page(target: str | None, *, default: str, prefix: str) -> str:
         decoded = unquote(path, errors="strict").lower()
     except UnicodeDecodeError:
         return default
-    own = f"{decoded}/".startswith(f"{prefix}/".lower())
-    if own and not decoded.startswith(f"{prefix}/sandbox/".lower()):
-        return default
-    return target
+    prefix = prefix.lower()
+    if not f"{decoded}/".startswith(f"{prefix}/"):
+        return target
+    is_page = decoded == f"{prefix}/operator" or decoded.startswith(f"{prefix}/sandbox/")
+    return target if is_page else default

@@ -78,11 +78,12 @@ def user_of_request() -> Visitor | None:
 
 @blueprint.get("/session")
 def session() -> Response:
-    """Answer with `{"signed_in", "provider", "expires_at"}`."""
+    """Answer with `{"signed_in", "provider", "visitor", "expires_at"}`."""
     visitor = load_visitor()
     body: dict[str, object] = {"signed_in": visitor is not None}
     if visitor is not None:
         body["provider"] = visitor.identity.provider
+        body["visitor"] = current_state().visitor_keys.key(visitor.identity)
     if visitor is not None and visitor.sign_in is not None:
         body["expires_at"] = int(visitor.sign_in.expires_at)
     return Response(json.dumps(body), mimetype="application/json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, cast
 
 from flask import Request, request
@@ -10,12 +9,12 @@ from flask import Request, request
 from ..admission import Credentials
 from ..audit import Visit
 from ..settings import Settings
+from ..state import current_state
 from .cookies import cookie_name
 
 IDENTIFYING_HEADERS = ("authorization",)
 VISIT = "flask_usher.visit"
 BODY_LIMIT_BYTES = 16 * 1024
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def current_request() -> Request:
@@ -29,8 +28,9 @@ def current_visit() -> Visit:
     # Not in Flask's `g`, which outlives a request that is made inside an app context.
     visit: Visit | None = request.environ.get(VISIT)
     if visit is None:
+        state = current_state()
         visit = request.environ[VISIT] = Visit(
-            support_id=_support_id(),
+            support_id=state.support_ids.new(_cookie(request, state.settings)),
             address=request.remote_addr or "",
             site=request.headers.get("Origin"),
         )
@@ -39,17 +39,14 @@ def current_visit() -> Visit:
 
 def current_credentials(settings: Settings) -> Credentials:
     """Return what the current request shows. Two cookies of one name count as none."""
-    cookies = request.cookies.getlist(cookie_name(settings))
     headers = {
         name: request.headers.getlist(name)
         for name in IDENTIFYING_HEADERS
         if name in request.headers
     }
-    return Credentials(cookies[0] if len(cookies) == 1 else None, headers)
+    return Credentials(_cookie(request, settings), headers)
 
 
-def _support_id() -> str:
-    """Return 50 random bits in letters that can be read out on the telephone."""
-    bits = secrets.randbits(50)
-    letters = [_CROCKFORD[bits >> shift & 31] for shift in range(0, 50, 5)]
-    return "".join(letters[:5]) + "-" + "".join(letters[5:])
+def _cookie(request: Request, settings: Settings) -> str | None:
+    cookies = request.cookies.getlist(cookie_name(settings))
+    return cookies[0] if len(cookies) == 1 else None

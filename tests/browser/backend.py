@@ -71,9 +71,15 @@ def answer(
     return send
 
 
-def granted(number: int = 1, expires_in: int = 60) -> Answer:
+def support_id(number: int = 1) -> str:
+    """Return the support id of a token that `granted` gives."""
+    return f"ABCDE-{number:05d}"
+
+
+def granted(number: int = 1, expires_in: int = 60, visitor: str = "jane") -> Answer:
     """Return the answer with a token."""
-    return answer(200, {"token": token(number), "expires_at": 0, "expires_in": expires_in})
+    body = {"token": token(number), "expires_at": 0, "expires_in": expires_in}
+    return answer(200, {**body, "support_id": support_id(number), "visitor": visitor})
 
 
 def problem(status: int, code: object, **members: Any) -> Answer:
@@ -118,6 +124,7 @@ class Backend:
     received: list[Received] = field(default_factory=list)
     scripts: dict[str, deque[Answer]] = field(default_factory=lambda: defaultdict(deque))
     released: threading.Event = field(default_factory=threading.Event)
+    pages: dict[str, Answer] = field(default_factory=dict)
 
     def script(self, path: str, *answers: Answer) -> None:
         """Set the answers of a path below `/usher/`."""
@@ -132,6 +139,11 @@ class Backend:
         """Return the address of a page with these scripts, and conditions for the tag."""
         query = {"scripts": "\n".join(scripts), "conditions": json.dumps(conditions)}
         return f"{self.origin}/page?{urlencode(query)}"
+
+    def put(self, path: str, page: str, **headers: str) -> str:
+        """Serve this page at a path of its own, and return its address."""
+        self.pages[path] = answer(200, page.encode(), "text/html; charset=utf-8", **headers)
+        return self.origin + path
 
     def posts(self, path: str) -> list[Received]:
         """Return the POSTs that came for a path below `/usher/`."""
@@ -148,8 +160,8 @@ def serve(backend: Backend) -> ThreadingHTTPServer:
         protocol_version = "HTTP/1.0"
 
         def do_GET(self) -> None:
-            self._note()
-            _send_file(self)
+            path = self._note()
+            backend.pages.get(path, _send_file)(self)
 
         def do_POST(self) -> None:
             path = self._note()

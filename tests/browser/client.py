@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from playwright.sync_api import Page, expect
 
+WAIT_SECONDS = 15
 CHAT = "usher-sandbox-chat"
 ACTIVATE = "(options) => import('/usher/static/usher.js').then((it) => it.activate(options))"
 SIGN_OUT = "() => import('/usher/static/usher.js').then((it) => it.signOut())"
@@ -42,3 +44,11 @@ def assert_not_activated(page: Page) -> None:
 def refresh(page: Page) -> None:
     """End the session at iAdvize, so that the tag asks for a token again."""
     page.evaluate("window.iAdvizeSandbox.refresh()")
+
+
+def wait_until(page: Page, expression: str) -> None:
+    """Wait on a page that forbids `eval`, which Playwright's own waiting needs."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(20)

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from browser.backend import Backend, accepted, answer, granted, serve
+from browser.chromium import ARGUMENTS
 from browser.service import Service, start
 from browser.watch import Watch
 from parts import chromium
 from playwright.sync_api import Browser, sync_playwright
-
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # No name resolves: the suite talks to this machine only.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +41,7 @@ def backend() -> Iterator[Backend]:
     server = serve(backend)
     backend.script("token", *(granted(number) for number in range(1, 50)))
     backend.script("sign-out", answer(204))
+    backend.script("outcomes", answer(202))
     backend.script("sandbox/authenticate", accepted())
     yield backend
     backend.released.set()
@@ -65,9 +56,9 @@ def start_service(
     """Starts `usher demo` with further settings in the environment."""
     running: list[Service] = []
 
-    def start_one(**environment: str) -> Service:
+    def start_one(workers: int = 1, **environment: str) -> Service:
         folder: Path = tmp_path_factory.mktemp("service")
-        running.append(start(folder, environment))
+        running.append(start(folder, environment, workers=workers))
         return running[-1]
 
     yield start_one
@@ -75,12 +66,34 @@ def start_service(
         service.stop()
 
 
+# All visitors are one address.
+MANY = "1000 per 300 seconds"
+WIDE_LIMITS = {
+    "USHER__LIMITS__SIGN_IN_FAILURES_PER_ACCOUNT": MANY,
+    "USHER__LIMITS__SIGN_IN_FAILURES_PER_ADDRESS": MANY,
+    "USHER__LIMITS__TOKENS_PER_PERSON": MANY,
+}
+
+
 @pytest.fixture(scope="session")
 def service(start_service: Callable[..., Service]) -> Service:
-    """The service as `make run` starts it, but for the limits: all visitors are one address."""
-    many = "1000 per 300 seconds"
-    return start_service(
-        USHER__LIMITS__SIGN_IN_FAILURES_PER_ACCOUNT=many,
-        USHER__LIMITS__SIGN_IN_FAILURES_PER_ADDRESS=many,
-        USHER__LIMITS__TOKENS_PER_PERSON=many,
-    )
+    """The service as `make run` starts it, but for the limits."""
+    return start_service(**WIDE_LIMITS)
+
+
+@pytest.fixture(scope="session")
+def brand() -> Iterator[Backend]:
+    """A brand's site beside the real service: another origin, the same site."""
+    backend = Backend()
+    server = serve(backend)
+    yield backend
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def two_workers(start_service: Callable[..., Service], brand: Backend) -> Service:
+    """The real service in two processes, which lets the brand's site ask."""
+    service = start_service(2, USHER__ALLOWED_ORIGINS=json.dumps([brand.origin]), **WIDE_LIMITS)
+    service.set_active("sam", True)
+    return service

@@ -52,6 +52,12 @@ class Service:
         connection.close()
         return account_id
 
+    def expire_sign_ins(self) -> None:
+        """Make every sign-in one whose time is over, as a long night does."""
+        with sqlite3.connect(self.var / "usher.db") as connection:
+            connection.execute("update usher_sign_ins set expires_at = 1")
+        connection.close()
+
     def set_active(self, name: str, active: bool) -> None:
         """Enable or disable an account, through the sandbox."""
         body: dict[str, str | bool] = {"name": name, "active": active}
@@ -73,14 +79,22 @@ class Service:
             self.process.wait(15)
 
 
-def start(folder: Path, environment: Mapping[str, str], port: int | None = None) -> Service:
+def start(
+    folder: Path, environment: Mapping[str, str], port: int | None = None, workers: int = 1
+) -> Service:
     """Start the service with its state in `folder` and wait until it is ready."""
     port = port or free_port()
     usher = Path(sys.executable).with_name("usher")
     log = folder / f"log-{port}"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [usher, "demo", f"--port={port}", f"--var={folder / 'var'}"],
+            [
+                usher,
+                "demo",
+                f"--port={port}",
+                f"--var={folder / 'var'}",
+                f"--workers={workers}",
+            ],
             env={**os.environ, "USHER_DEMO_PASSWORD": PASSWORD, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,

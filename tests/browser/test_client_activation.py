@@ -12,6 +12,7 @@ from browser.backend import (
     granted,
     problem,
     rejected,
+    support_id,
     token,
 )
 from browser.client import (
@@ -27,6 +28,8 @@ from browser.watch import FAILED_LOAD, TOKEN, Watch
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
+
+ACTIVATED = {"activated": True, "status": "activated", "mode": "secured"}
 
 
 def test_the_request_is_one_that_no_plain_form_can_make(backend: Backend, watch: Watch) -> None:
@@ -48,7 +51,7 @@ def test_a_granted_token_activates_once_and_stays_out_of_the_outcome(
 ) -> None:
     page = watch.page()
     page.goto(backend.page(TAG, CLIENT))
-    assert first_outcome(page) == {"activated": True, "mode": "secured"}
+    assert first_outcome(page) == ACTIVATED | {"supportId": support_id(1)}
     assert page.evaluate("Object.isFrozen(window.outcomes[0])")
     assert (calls(page, "activate"), state(page)) == (1, "authenticated")
     assert len(backend.posts("token")) == 1
@@ -156,9 +159,12 @@ def test_a_failed_activation_is_reported_and_never_made_up_for(
     outcome = first_outcome(page)
     assert outcome == {
         "activated": False,
+        "status": "failed",
         "mode": None,
         "code": "activation-failed",
         "reason": reason,
+        "supportId": support_id(4),
+        "signInUrl": None,
     }
     assert (calls(page, "activate"), calls(page, "verdict"), state(page)) == (1, 4, "inactive")
     expect(page.locator(CHAT)).to_have_count(0)
@@ -261,7 +267,7 @@ def test_who_signs_in_after_an_anonymous_start_is_activated(
     page = watch.page()
     page.goto(backend.page(TAG, CLIENT))
     first_outcome(page)
-    assert page.evaluate(ACTIVATE, {}) == {"activated": True, "mode": "secured"}
+    assert page.evaluate(ACTIVATE, {}) == ACTIVATED | {"supportId": support_id(1)}
     assert state(page) == "authenticated"
 
 

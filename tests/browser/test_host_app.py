@@ -40,7 +40,6 @@ def expect_chat(page: Page, name: str) -> None:
 
 
 def expect_no_chat(page: Page) -> None:
-    page.wait_for_function("window.iAdvizeSandbox")
     expect(page.get_by_text(CLOSED)).to_be_visible()
     expect(page.locator(CHAT)).to_have_count(0)
 

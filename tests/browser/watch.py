@@ -44,7 +44,7 @@ class Watch:
         for context in self._contexts:
             context.close()
         unexpected = [error for error in self.errors if not _matches(error, self._expected)]
-        assert unexpected == []
+        assert unexpected == [], unexpected
         assert not [text for text in self.console if TOKEN.search(text)]
 
     def _listen(self, page: Page) -> None:

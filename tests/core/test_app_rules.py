@@ -12,7 +12,7 @@ from support.rules import NOW, person
 
 from flask_usher import app_rules
 from flask_usher.app_rules import THREADS, AppRules
-from flask_usher.errors import Code
+from flask_usher.errors import PROBLEMS, Code
 from flask_usher.policy import Facts, Refuse
 from flask_usher.sign_ins import SignIn
 
@@ -120,3 +120,19 @@ def test_row_136_a_rule_that_raises_refuses_and_the_next_person_is_served(
         "the policy rule fussy failed, which refuses"
     ]
     assert rules(facts("even")) is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(Refuse("issued", own_problem=PROBLEMS[Code.NOT_ALLOWED]), id="as-issued"),
+        pytest.param(Refuse(Code.NOT_ALLOWED, reason=5), id="reason"),  # type: ignore[arg-type]
+        pytest.param(Refuse("other"), id="code"),
+    ],
+)
+def test_a_refusal_that_can_not_be_recorded(given: Refuse) -> None:
+    def odd(_facts: Facts) -> Refuse:
+        return given
+
+    expected = Refuse(Code.NOT_ALLOWED, "the rule odd gave no decision", rule="odd")
+    assert AppRules((odd,))(facts()) == expected

@@ -310,3 +310,16 @@ def test_row_165_syslog_loses_no_line_of_many_threads(daemon: Daemon) -> None:
 
     together(8, work)
     assert sum(received.values()) == len(received) == 7 * 200
+
+
+def test_row_165_a_line_that_lacks_only_its_end_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads the log finds the decision in it, so it counts as recorded."""
+    file, write = tmp_path / "audit.log", os.write
+    sink = FileSink(file)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, text: write(descriptor, text[:-1]))
+        sink.write(b'{"n": 1}\n')
+    sink.write(b'{"n": 2}\n')
+    assert file.read_bytes() == b'{"n": 1}\n{"n": 2}\n'

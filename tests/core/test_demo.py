@@ -82,7 +82,7 @@ def states(var: Path) -> Iterator[list[State]]:
     opened: list[State] = []
     yield opened
     for state in opened:
-        state.database.close()
+        state.close()
 
 
 def open_state(var: Path, states: list[State]) -> State:

@@ -14,6 +14,7 @@ from flask_usher.configuration import PolicySource
 from flask_usher.policies import LOOK_SECONDS, Policies
 from flask_usher.policy import Facts, Issue, Policy, Refuse
 from flask_usher.providers.base import Identity
+from flask_usher.rules.settings import PolicySettings
 from flask_usher.testing import Clock
 from flask_usher.user_ids import derivation
 
@@ -107,6 +108,8 @@ FAULTY = {
     "row176-tests-that-fail": closing("b", expect="issued"),
     "not-utf-8": b"\xff\xfe",
     "unknown-zone": 'time_zone = "Europe/Nowhere"',
+    "emptied": "",
+    "without-its-rules": 'time_zone = "UTC"',
 }
 
 
@@ -215,3 +218,36 @@ def test_row_138_each_of_a_thousand_decisions_uses_one_whole_version(
     for version, code in (pair for pairs in seen for pair in pairs):
         versions.setdefault(version, set()).add(code)
     assert sorted(map(sorted, versions.values())) == [["even-second"], ["odd-second"]]
+
+
+def test_emptied_settings_leave_the_rules_in_force(tmp_path: Path) -> None:
+    file = tmp_path / "usher.toml"
+    shop = Shop(file, closing("a").replace("[[rules]]", "[[policy.rules]]"), config=file)
+    shop.write("")
+    shop.look()
+    assert shop.answer() == "a"
+    assert "policy.rules: found nothing" in str(shop.policies.fault)
+    shop.write("policy.rules = []")
+    shop.look()
+    assert shop.answer() == "issued"
+    assert shop.policies.fault is None
+
+
+def test_what_is_written_while_the_file_is_read_decides_later(
+    make_shop: Callable[[str], Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = make_shop(OPEN)
+    load = PolicySource.load
+
+    def load_slowly(source: PolicySource) -> PolicySettings:
+        settings = load(source)
+        monkeypatch.setattr(PolicySource, "load", load)
+        shop.write(closing("incident"))
+        return settings
+
+    shop.write(closing("a"))
+    monkeypatch.setattr(PolicySource, "load", load_slowly)
+    shop.look()
+    assert shop.answer() == "a"
+    shop.look()
+    assert shop.answer() == "incident"

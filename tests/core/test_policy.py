@@ -157,9 +157,9 @@ def test_row_136_an_asynchronous_rule_refuses() -> None:
     assert decide(asynchronous).code is Code.NOT_ALLOWED  # type: ignore[union-attr]
 
 
-def test_an_exit_is_not_swallowed() -> None:
-    with pytest.raises(SystemExit):
-        decide(partial(failing, error=SystemExit(1)))  # type: ignore[arg-type]
+def test_a_rule_that_would_end_the_process_refuses_and_is_on_record() -> None:
+    refusal = decide(partial(failing, error=SystemExit(1)))  # type: ignore[arg-type]
+    assert refusal == Refuse(Code.NOT_ALLOWED, "the rule partial failed", rule="partial")
 
 
 def allows(_facts: Facts) -> None:

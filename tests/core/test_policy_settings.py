@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -316,7 +317,7 @@ def test_the_version_names_what_decides_and_nothing_else() -> None:
     one = loaded(rules=[RULE, OTHER])
     same = [
         loaded(rules=[RULE, OTHER], tests=[MAN]),
-        loaded(rules=[RULE, OTHER], activation={"no-session": "anonymous"}),
+        loaded(rules=[RULE, OTHER], activation={}),
     ]
     others = [
         loaded(rules=[OTHER, RULE]),
@@ -324,7 +325,19 @@ def test_the_version_names_what_decides_and_nothing_else() -> None:
         loaded(rules=[RULE, OTHER | {"refuse_when": "'blocked' in identity.groups "}]),
         loaded(rules=[RULE, OTHER | {"activation": "anonymous"}]),
         loaded(rules=[RULE, OTHER], time_zone="Europe/Paris"),
+        loaded(rules=[RULE, OTHER], activation={"no-session": "anonymous"}),
+        loaded(rules=[RULE, OTHER], shadow={"rules": [RULE]}),
     ]
     assert {it.version for it in same} == {one.version}
-    assert len({one.version, *(it.version for it in others)}) == 6
+    assert len({one.version, *(it.version for it in others)}) == 8
     assert len(one.version) == 12
+
+
+def test_a_test_of_rules_that_look_at_the_clock_says_when_it_is() -> None:
+    """It would pass by day and fail by night, and with it the start."""
+    at_night = {"code": "closed", "refuse_when": "local.time < '09:00'"}
+    test = {"name": "by day", "expect": "issued"}
+    with pytest.raises(SettingsError, match="a moment as `now` of the test 'by day'"):
+        loaded(rules=[at_night], tests=[test])
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    assert loaded(rules=[at_night], tests=[test | {"now": noon}]).tests[0].now == noon

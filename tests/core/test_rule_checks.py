@@ -61,6 +61,10 @@ def test_good_expressions(text: str) -> None:
             f"an expression of 1 to {LONGEST} characters",
             id="row141-long",
         ),
+        (
+            "identity.claims.email_verified == false",
+            "!= true, which refuses everything else (at line 1, column 32)",
+        ),
         pytest.param(
             "true ||",
             "an expression of CEL; mismatched input '<EOF>' (at line 1, column 8)",

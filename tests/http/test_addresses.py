@@ -229,7 +229,7 @@ def proxied(
         limits={"tokens_per_person": "1000 per 60 seconds"},
     )
     yield service
-    service.state.database.close()
+    service.state.close()
 
 
 def ask_through(service: Service, peer: str, **headers: str) -> Answer:

@@ -428,7 +428,7 @@ def test_one_extension_object_serves_many_apps(two: tuple[Service, Service]) -> 
     for app, service in zip(apps, two, strict=True):
         (path,) = (str(it) for it in app.url_map.iter_rules() if it.endpoint == "usher.token")
         assert path == f"{service.prefix}/token"
-        app.extensions["usher"].database.close()
+        app.extensions["usher"].close()
 
 
 def test_one_behind_the_other_in_one_process(two: tuple[Service, Service]) -> None:

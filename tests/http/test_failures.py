@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 import jwt
 import pytest
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, request
 from support.refusals import assert_page_refused, assert_refused
 from support.service import Browser, MakeService, Service
 
 from flask_usher import Facts, Issue, Refuse, minter
 from flask_usher.errors import Code
-from flask_usher.providers.base import ProviderUnavailable
+from flask_usher.providers.base import Identity, ProviderUnavailable
 from flask_usher.providers.passwords import Passwords
 
 
@@ -168,6 +168,22 @@ def test_a_provider_that_does_not_answer_is_asked_once_for_four_tries(
     assert_refused(jane.ask(), 503, "provider-unavailable")
     service.clock.advance(5)
     assert jane.ask().status_code == 200
+
+
+def test_one_of_the_host_apps_people_speaks_for_nobody_else(make_service: MakeService) -> None:
+    def identify() -> Identity:
+        subject = request.headers["X-Session"]
+        if subject == "jane":
+            raise ProviderUnavailable("her record is locked")
+        return Identity(provider="host", subject=subject, signed_in_at=0.0)
+
+    service = make_service(
+        app=Flask("host"), providers={"host": {"type": "host"}}, identify=identify
+    )
+    browser = service.browser()
+    refused = browser.ask(headers={"X-Session": "jane"})
+    assert_refused(refused, 503, "provider-unavailable")
+    assert browser.ask(headers={"X-Session": "sam"}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,8 @@ from support.service import MakeService, Service
 
 from flask_usher.cli import main
 from flask_usher.pauses import FRESH_SECONDS
+from flask_usher.providers.base import Identity
+from flask_usher.providers.local import LocalProvider
 
 MESSAGE = "wrong conversations seen, incident 4711"
 
@@ -92,6 +95,37 @@ def test_the_commands_are_on_record(service: Service) -> None:
         ("paused", MESSAGE),
         ("resumed", None),
     ]
+
+
+def test_a_pause_that_can_not_be_recorded_is_in_force(make_service: MakeService) -> None:
+    service = make_service()
+    log = Path(service.config["audit"]["file"])
+    log.unlink(missing_ok=True)
+    log.mkdir()
+    result = CliRunner().invoke(main, ["pause"], env=service.environment)
+    assert result.exit_code == 1
+    assert "Paused since" in result.output
+    assert "audit-unavailable" in result.output
+    assert service.state.admission.pauses.current() is not None
+    result = CliRunner().invoke(main, ["resume"], env=service.environment)
+    assert result.exit_code == 1
+    assert service.state.admission.pauses.current() is not None
+
+
+def test_who_asked_before_a_pause_and_waited_for_a_provider_gets_no_token(
+    hosts: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = hosts
+    browser = first.signed_in("jane")
+    current = LocalProvider.current
+
+    def answer_late(provider: LocalProvider, identity: Identity) -> Identity | None:
+        second.state.admission.pauses.pause("")
+        time.sleep(FRESH_SECONDS)
+        return current(provider, identity)
+
+    monkeypatch.setattr(LocalProvider, "current", answer_late)
+    assert_refused(browser.ask(), 403, "paused", retry=True)
 
 
 @pytest.mark.parametrize("message", ["two\nlines", "x" * 201, "\x1b[2J"])

@@ -79,7 +79,7 @@ def live(
     assert cookie is not None
     with serving(service, port, folder / "log") as server:
         yield Live(service, server, cookie)
-    service.state.database.close()
+    service.state.close()
     assert "Traceback" not in (folder / "log").read_text()
 
 

@@ -461,4 +461,6 @@ def test_session_says_whether_somebody_is_signed_in(service: Service) -> None:
         "provider": "local",
         "expires_at": int(service.clock()) + 30 * 60,
     }
-    assert service.signed_in().get(path).members == expected
+    members = service.signed_in().get(path).members
+    assert re.fullmatch(r"[A-Za-z0-9_-]{16}", members.pop("visitor"))
+    assert members == expected

@@ -14,7 +14,13 @@ def test_a_signed_in_visitor_gets_a_token(service: Service, body: bytes) -> None
     answer = service.signed_in("jane").ask(data=body)
     assert answer.status_code == 200
     assert answer.mimetype == "application/json"
-    assert answer.members.keys() == {"token", "expires_at", "expires_in"}
+    assert answer.members.keys() == {
+        "token",
+        "expires_at",
+        "expires_in",
+        "support_id",
+        "visitor",
+    }
     assert answer.members["expires_in"] == 60
     assert answer.members["expires_at"] == int(service.clock()) + 60
     assert answer.headers["Cache-Control"] == "no-store"

@@ -12,12 +12,14 @@ LAYERS = """
     account_import
     account_records
     account_fields
+    page_findings
+    embedding nginx_block page_probe
     factory
     extension
-    sandbox host_identity signals
+    sandbox host_identity signals metrics
     views
     state
-    admission authentication
+    admission authentication outcomes
     explanation
     policies app_rules audit self_test recent_failures
     minter refusals problem_details
@@ -25,12 +27,12 @@ LAYERS = """
     limits shared_counters
     redis_counters
     redis_client memory_counters
-    sign_ins user_ids counters configuration registry schema inspection proxies
-    settings openid_registry pauses
+    sign_ins user_ids support_ids counters configuration registry schema inspection proxies
+    visitor_keys settings openid_registry pauses
     provider_settings rules
     attempts logouts
     replays sign_in_records setting_types database inspection_checks
-    keys errors audit_sinks audit_reader
+    keys errors audit_sinks audit_reader page_origins script_files
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 

@@ -78,7 +78,7 @@ def state(command_line: CommandLine) -> Iterator[State]:
     """What the command works on."""
     state = build(configuration.load(command_line.settings, {}))
     yield state
-    state.database.close()
+    state.close()
 
 
 @pytest.fixture

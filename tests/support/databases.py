@@ -16,7 +16,10 @@ from support.postgresql import PostgresqlServer
 from flask_usher import schema
 from flask_usher.database import Database
 
-TABLES = "usher_accounts, usher_sign_ins, usher_replays, usher_logouts"
+TABLES = (
+    "usher_accounts, usher_sign_ins, usher_replays, usher_logouts, "
+    "usher_outcomes, usher_outcome_failures, usher_outcome_reports"
+)
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 

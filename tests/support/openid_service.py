@@ -271,7 +271,7 @@ def openid(
     with ExitStack() as stack:
         yield OpenIdWorkshop(workshop, stack)
     for service in workshop.services:
-        service.state.database.close()
+        service.state.close()
         assert_no_secret(service, log.text)
 
 
@@ -288,7 +288,7 @@ def shared_shop(
     with ExitStack() as stack:
         shop = OpenIdWorkshop(workshop, stack).make()
         yield shop
-    shop.service.state.database.close()
+    shop.service.state.close()
 
 
 @pytest.fixture

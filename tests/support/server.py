@@ -69,11 +69,12 @@ class Server:
 
 
 @contextmanager
-def serving(service: Service, port: int, log: Path) -> Iterator[Server]:
+def serving(service: Service, port: int, log: Path, workers: int = 1) -> Iterator[Server]:
     """Serve what a service's settings say, in another process."""
     command = [
         *(sys.executable, "-m", "granian", "--interface=wsgi", "--factory"),
-        *(f"--port={port}", "--host=127.0.0.1", "--workers=1", "--blocking-threads=4"),
+        *(f"--port={port}", "--host=127.0.0.1", f"--workers={workers}"),
+        "--blocking-threads=4",
         *("--no-ws", "--log-level=warning", "flask_usher:create_app"),
     ]
     with log.open("wb") as output:

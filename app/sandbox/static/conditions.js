@@ -12,14 +12,24 @@
     'server-error': { answer: 'server-error' },
     'feature-off': { answer: 'feature-off' },
     credentials: { answer: 'credentials' },
+    malformed: { answer: 'malformed' },
+    broken: { answer: 'broken' },
+    'no-option': { mistake: 'no-option' },
+    'activation-ongoing': { mistake: 'activation-ongoing' },
+    'login-ongoing': { mistake: 'login-ongoing' },
+    twice: { mistake: 'twice' },
     slow: { delay: 3000 },
+    'never-answers': { isSilent: true },
     'third-retry': { failures: 3 },
   };
+  const NUMBERS = { session: 'sessionSeconds', delay: 'delay', failures: 'failures' };
 
   const parameters = new URLSearchParams(location.search);
   const sandbox = { ...CONDITIONS[parameters.get('condition')] };
-  const session = Number(parameters.get('session'));
-  if (session > 0) sandbox.sessionSeconds = session;
+  for (const [name, condition] of Object.entries(NUMBERS)) {
+    const value = Number(parameters.get(name));
+    if (value > 0) sandbox[condition] = value;
+  }
 
   window.iAdvizeInterface = window.iAdvizeInterface || [];
   window.iAdvizeInterface.config = { sid: 'sandbox', sandbox };

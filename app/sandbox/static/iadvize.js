@@ -12,7 +12,11 @@
  * `iAdvizeInterface.config.sandbox` provokes failures:
  *   clockOffset     seconds that the clock of the stand-in is ahead of the brand's
  *   recipientKey    'other': it opens tokens with another key than the brand encrypts for
- *   answer          'server-error', 'feature-off' or 'credentials' instead of a verdict
+ *   answer          instead of a verdict: 'server-error', 'feature-off', 'credentials',
+ *                   'malformed' or 'broken' (no JSON)
+ *   mistake         the answer to a mistake in the page, for every activation: 'no-option',
+ *                   'activation-ongoing', 'login-ongoing' or 'twice'
+ *   isSilent        no activation comes to its end
  *   failures        how many tries fail with a server error before one gets its verdict
  *   delay           milliseconds before each verdict
  *   retryDelay      milliseconds before each new try
@@ -30,6 +34,12 @@
   const LOGIN_ONGOING = 'A login is already ongoing';
   const TWICE = "Can't activate twice, please logout first";
   const SERVER_ERROR = 'Failed to fetch authentication with a server error';
+  const MISTAKES = {
+    'no-option': NO_OPTION,
+    'activation-ongoing': ACTIVATION_ONGOING,
+    'login-ongoing': LOGIN_ONGOING,
+    twice: TWICE,
+  };
   // Not documented by iAdvize.
   const LOGGED_OUT = 'Logged out during the activation';
 
@@ -61,6 +71,9 @@
   }
 
   async function begin(option) {
+    const { isSilent, mistake } = conditions;
+    if (isSilent) await new Promise(() => {});
+    if (mistake) return failure(undefined, MISTAKES[mistake]);
     if (visit?.mode === 'authenticated') return failure(undefined, TWICE);
     if (phase === 'login') return failure(undefined, LOGIN_ONGOING);
     if (phase) return failure(undefined, ACTIVATION_ONGOING);
