@@ -14,6 +14,7 @@ from .inspect import inspect
 from .keys import keys
 from .pause import pause, resume
 from .policy import policy
+from .serve import serve
 from .sign_ins import sign_ins
 from .users import users
 
@@ -31,11 +32,26 @@ def main(settings: Path | None) -> None:
     \b
     To see it at work on this machine:  usher demo
     To set it up:                       usher keys --help
+    To run it in production:            usher serve --help
     To find what is wrong:              usher check
     To learn why there is no chat:      usher policy explain --help
     To stop all tokens at once:         usher pause
     """
 
 
-for command in (audit, check, db, demo, inspect, keys, pause, policy, resume, sign_ins, users):
+COMMANDS = (
+    audit,
+    check,
+    db,
+    demo,
+    inspect,
+    keys,
+    pause,
+    policy,
+    resume,
+    serve,
+    sign_ins,
+    users,
+)
+for command in COMMANDS:
     main.add_command(command)

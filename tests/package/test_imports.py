@@ -18,7 +18,7 @@ LAYERS = """
     views
     state
     admission authentication
-    explanation
+    explanation production
     policies app_rules audit self_test recent_failures
     minter refusals problem_details
     policy
