@@ -29,7 +29,7 @@ SOCKET = re.compile(r"unix:(/[!-~]{1,100})")
 ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:]+)\]|([0-9.]+)):([1-9][0-9]{0,4})")
 
 
-class Bind(click.ParamType):
+class Bind(click.ParamType[str]):
     """Where the server listens: a Unix socket, or a port that only this machine reaches."""
 
     name = "address"

@@ -9,7 +9,7 @@ import flask_usher
 
 LAYERS = """
     cli migrations testing
-    account_import
+    account_import production
     account_records
     account_fields
     factory
@@ -18,7 +18,7 @@ LAYERS = """
     views
     state
     admission authentication
-    explanation production
+    explanation
     policies app_rules audit self_test recent_failures
     minter refusals problem_details
     policy
