@@ -28,7 +28,11 @@ http {{
     upstream usher {{
         server {upstream} max_fails=0;
         server {upstream} max_fails=0;
-        keepalive 16;
+        server {upstream} max_fails=0;
+        server {upstream} max_fails=0;
+        server {upstream} max_fails=0;
+        server {upstream} max_fails=0;
+        keepalive 4;
     }}
     server {{
         listen 127.0.0.1:{port};

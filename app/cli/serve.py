@@ -73,7 +73,7 @@ class Bind(click.ParamType[str]):
 @click.option("--check", is_flag=True, help="Only tell whether it would start.")
 @click.pass_context
 def serve(context: click.Context, workers: int, threads: int, bind: str, check: bool) -> None:
-    """Run the service in production, behind a reverse proxy on the same host.
+    """Run the service in production, behind a reverse proxy.
 
     Starts granian in the place of this process, but only when everything is as it must be in
     production. Else it lists every fault, each with what was found and what is expected, and

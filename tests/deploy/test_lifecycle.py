@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.nginx, pytest.mark.slow]
 
 
 def assert_all_issued(site: Site, statuses: list[int], before: int) -> None:
-    assert set(statuses) == {200}
+    assert set(statuses) == {200}, (site.folder / "usher-error.log").read_text()
     # A token that was minted for a request that nginx then repeated counts twice, none is lost.
     assert len(site.service.issued()) - before >= len(statuses)
 

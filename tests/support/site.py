@@ -214,6 +214,7 @@ def nginx_arguments(site: Site) -> list[str]:
             f"/etc/letsencrypt/live/{HOST}/privkey.pem": str(site.certificate),
             "/var/log/nginx": str(site.folder),
             "timeout 10s": f"timeout {SHORT}",
+            "usher-error.log crit": "usher-error.log error",
         },
     )
     paths = "".join(
