@@ -40,6 +40,14 @@ class Database:
         self._read_engine: Engine = _reading_engine(self.url)
         self._local = threading.local()
 
+    def may_exist(self) -> bool:
+        """Tell whether looking into it would not make it.
+
+        To connect makes SQLite's file, which might then belong to the wrong user.
+        """
+        file = self.url.database or ""
+        return self.url.get_backend_name() != "sqlite" or os.path.exists(file)
+
     def first(
         self, statement: sa.Select[Any], parameters: Mapping[str, object]
     ) -> Row[Any] | None:

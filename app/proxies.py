@@ -11,6 +11,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .setting_types import Network
 
 FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
+# Over a Unix socket a peer has no address, and can only be on this machine.
+SOCKET_PEER = "127.0.0.1"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 class TrustedProxies:
     """WSGI middleware: Werkzeug's `ProxyFix` for one proxy, used for trusted peers only.
 
-    `ProxyFix` by itself also believes a client that comes past the proxy.
+    `ProxyFix` by itself also believes a client that comes past the proxy. A peer on a Unix
+    socket counts as 127.0.0.1.
     """
 
     def __init__(self, app: WSGIApplication, trusted: tuple[Network, ...]) -> None:
@@ -32,7 +35,7 @@ class TrustedProxies:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Handle one request."""
-        peer = _address(environ.get("REMOTE_ADDR", ""))
+        peer = _address(environ.get("REMOTE_ADDR") or SOCKET_PEER)
         if peer is None or not any(peer in network for network in self._trusted):
             return self._direct(environ, start_response)
         visitor = _address(environ.pop(FORWARDED_FOR, "").rpartition(",")[2].strip())

@@ -34,9 +34,19 @@ def redis_program() -> Path | None:
     return _command("redis-server")
 
 
-def nginx() -> Path | None:
-    """Return nginx, which lies where only root's path leads."""
-    return _command("nginx", f"{os.defpath}:/usr/sbin")
+def nginx_program() -> Path | None:
+    """Return nginx, which ordinary users do not have on their path."""
+    return _command("nginx") or _file("/usr/sbin/nginx")
+
+
+def logrotate_program() -> Path | None:
+    """Return logrotate, which ordinary users do not have on their path."""
+    return _command("logrotate") or _file("/usr/sbin/logrotate")
+
+
+def systemd_analyze() -> Path | None:
+    """Return the program that checks unit files."""
+    return _command("systemd-analyze")
 
 
 def node_with_modules() -> Path | None:
@@ -51,7 +61,10 @@ PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "browser": (chromium, "Chromium is missing (Debian package chromium)"),
     "postgresql": (postgresql_programs, "PostgreSQL is missing (Debian package postgresql)"),
     "redis": (redis_program, "Redis is missing (Debian package redis-server)"),
-    "nginx": (nginx, "nginx is missing (Debian package nginx)"),
+    "nginx": (nginx_program, "nginx is missing (Debian package nginx)"),
+    "curl": (lambda: _command("curl"), "curl is missing (Debian package curl)"),
+    "logrotate": (logrotate_program, "logrotate is missing (Debian package logrotate)"),
+    "systemd": (systemd_analyze, "systemd-analyze is missing (Debian package systemd)"),
     "node": (node_with_modules, "Node.js is missing (packages nodejs and npm), or `make test`"),
 }
 
@@ -68,6 +81,10 @@ def all_are_required() -> bool:
     return os.environ.get("USHER_TEST_REQUIRE") == "all"
 
 
-def _command(name: str, path: str | None = None) -> Path | None:
-    found = shutil.which(name, path=path)
+def _file(path: str) -> Path | None:
+    return Path(path) if Path(path).is_file() else None
+
+
+def _command(name: str) -> Path | None:
+    found = shutil.which(name)
     return Path(found) if found else None

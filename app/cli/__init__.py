@@ -16,6 +16,7 @@ from .keys import keys
 from .outcomes import metrics, outcomes
 from .pause import pause, resume
 from .policy import policy
+from .serve import serve
 from .sign_ins import sign_ins
 from .users import users
 
@@ -33,6 +34,7 @@ def main(settings: Path | None) -> None:
     \b
     To see it at work on this machine:  usher demo
     To set it up:                       usher keys --help
+    To run it in production:            usher serve --help
     To find what is wrong:              usher check
     To put the chat on a page:          usher embed --help
     To learn why there is no chat:      usher policy explain --help
@@ -41,7 +43,7 @@ def main(settings: Path | None) -> None:
     """
 
 
-for command in (
+COMMANDS = (
     audit,
     check,
     db,
@@ -54,7 +56,9 @@ for command in (
     pause,
     policy,
     resume,
+    serve,
     sign_ins,
     users,
-):
+)
+for command in COMMANDS:
     main.add_command(command)

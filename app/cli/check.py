@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from ..database import Database
 from ..schema import is_current
 from ..settings import Settings
 from .check_page import check_page
@@ -55,15 +53,9 @@ def check(
         click.echo(line)
     with store_failures():
         state.audit.check()
-        if not _is_there(state.database) or not is_current(state.database):
+        if not state.database.may_exist() or not is_current(state.database):
             raise Failure("the database's tables are missing or old. Run: usher db upgrade")
     click.echo("All is well.")
-
-
-def _is_there(database: Database) -> bool:
-    # To connect would make the file, which might then belong to the wrong user.
-    file = database.url.database or ""
-    return database.url.get_backend_name() != "sqlite" or os.path.exists(file)
 
 
 def _summary(settings: Settings) -> list[str]:

@@ -28,7 +28,8 @@ def body_of(request: Request, limit_bytes: int) -> bytes:
     # RFC 6750, section 2.3: addresses are written into logs.
     if "access_token" in request.args:
         raise Rejected(Code.MALFORMED_REQUEST)
-    if request.mimetype != "application/json":
+    # RFC 9110, section 15.5.16: a compressed body is as unknown as another type.
+    if request.mimetype != "application/json" or "Content-Encoding" in headers:
         raise Rejected(Code.UNSUPPORTED_MEDIA_TYPE)
     try:
         body = request.get_data(cache=False)

@@ -9,7 +9,7 @@ import flask_usher
 
 LAYERS = """
     cli migrations testing
-    account_import
+    account_import production
     account_records
     account_fields
     page_findings

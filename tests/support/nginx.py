@@ -66,7 +66,7 @@ def running(folder: Path, port: int, *servers: str) -> Iterator[None]:
 
 
 def _command(folder: Path, file: Path) -> list[str]:
-    program = parts.nginx()
+    program = parts.nginx_program()
     assert program is not None
     return [str(program), "-p", str(folder), "-c", str(file), "-e", str(folder / "start.log")]
 

@@ -1,0 +1,186 @@
+"""`usher serve` starts in production only with what production needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from support.installations import Installation
+from support.keys import private_pem, rsa_key
+
+from flask_usher import schema
+from flask_usher.cli import main
+from flask_usher.database import Database
+
+GOOD: dict[str, Any] = {
+    "proxy": {"trusted_addresses": ["127.0.0.1"]},
+    "limits": {"workers": 2},
+}
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path)
+
+
+@pytest.fixture
+def tables(installation: Installation) -> Iterator[None]:
+    database = Database(f"sqlite:///{installation.folder / 'usher.db'}")
+    schema.upgrade(database)
+    yield
+    database.close()
+
+
+def check(installation: Installation, *arguments: str, **changes: Any) -> Result:
+    settings = installation.toml(
+        **GOOD | {"audit": {"file": str(installation.folder / "audit.log")}} | changes
+    )
+    words = ["--settings", str(settings), "serve", "--workers", "2", "--check", *arguments]
+    result = CliRunner().invoke(main, words)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="behind-a-proxy"),
+        pytest.param({"public_url": "http://127.0.0.1:8000", "proxy": {}}, id="a-trial"),
+        pytest.param({"proxy": {"trusted_addresses": ["::1"]}}, id="ipv6"),
+        pytest.param({"proxy": {"trusted_addresses": ["127.0.0.0/8"]}}, id="a-network"),
+        pytest.param(
+            {"limits": {"workers": 1}, "redis": {"url": "redis://127.0.0.1:1"}}, id="redis"
+        ),
+    ],
+)
+def test_what_may_start(installation: Installation, changes: dict[str, Any]) -> None:
+    result = check(installation, **changes)
+    assert result.output == "Usher would start.\n"
+    assert result.exit_code == 0
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(
+    ("path", "remedy", "changes"),
+    [
+        ("public_url", "https", {"public_url": "http://www.shop.example"}),
+        ("allowed_origins.0", "an origin such as", {"allowed_origins": ["https://*.example"]}),
+        ("secret_key", "32", {"secret_key": "short"}),
+        ("proxy.trusted_addresses", "127.0.0.1 among them", {"proxy": {}}),
+        (
+            "proxy.trusted_addresses",
+            "127.0.0.1 among them",
+            {"proxy": {"trusted_addresses": ["10.0.0.7"]}},
+        ),
+        ("limits.workers", "2 or more", {"limits": {"workers": 1}}),
+        ("audit.file", "write", {"audit": {"file": "missing/audit.log"}}),
+        ("audit.syslog", "write", {"audit": {"syslog": "/missing/log"}}),
+        ("database.url", "usher db upgrade", {"database": {"url": "sqlite:///other.db"}}),
+        (
+            "database.url",
+            "answers",
+            {"database": {"url": "postgresql+psycopg://u:hidden@127.0.0.1:1/u"}},
+        ),
+        (
+            "providers.web.insecure_loopback",
+            "false",
+            {
+                "providers": {
+                    "web": {
+                        "type": "bearer",
+                        "issuer": "https://id.example",
+                        "audience": "a",
+                        "clients": ["app"],
+                        "insecure_loopback": True,
+                    }
+                }
+            },
+        ),
+        (
+            "sandbox",
+            "usher demo",
+            {"public_url": "http://127.0.0.1:8000", "sandbox": {"recipient_key": "r.pem"}},
+        ),
+    ],
+)
+def test_what_may_not(
+    installation: Installation, path: str, remedy: str, changes: dict[str, Any]
+) -> None:
+    installation.file("short", "c2hvcnQ=")
+    installation.file("r.pem", private_pem(rsa_key("recipient")))
+    result = check(installation, **changes)
+    assert result.exit_code == 1
+    assert "1 fault:" in result.stderr
+    assert f"\n  {path}\n" in result.stderr
+    assert remedy in result.stderr
+    assert "hidden" not in result.stderr
+    assert not (installation.folder / "other.db").exists()
+
+
+@pytest.mark.parametrize("value", ["1", "true", "yes", "on"])
+@pytest.mark.usefixtures("tables")
+def test_debugging(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", value)
+    result = check(installation)
+    assert result.exit_code == 1
+    assert "FLASK_DEBUG" in result.stderr
+
+
+def test_all_faults_are_told_at_once(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    faults = ("FLASK_DEBUG", "proxy.trusted_addresses", "limits.workers", "database.url")
+    result = check(installation, limits={}, proxy={}, audit={"file": "missing/audit.log"})
+    for path in (*faults, "audit.file"):
+        assert f"\n  {path}\n" in result.stderr
+    assert "5 faults" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "bind",
+    [
+        pytest.param("0.0.0.0:8000", id="row178-everybody"),
+        pytest.param("[::]:8000", id="row178-everybody-ipv6"),
+        pytest.param("10.0.0.7:8000", id="row178-another-address"),
+        pytest.param("localhost:8000", id="row178-a-name"),
+        pytest.param(":8000", id="row178-no-address"),
+        pytest.param("8000", id="row178-a-port"),
+        pytest.param("127.0.0.1:0", id="row178-port-0"),
+        pytest.param("127.0.0.1:65536", id="row178-port-65536"),
+        pytest.param("127.0.0.1.9:80", id="row178-no-such-address"),
+        pytest.param("unix:usher.sock", id="row178-relative"),
+        pytest.param("unix:/" + "a" * 101, id="row178-too-long"),
+        pytest.param("/run/usher.sock", id="row178-no-scheme"),
+    ],
+)
+def test_only_the_proxy_may_reach_it(installation: Installation, bind: str) -> None:
+    result = check(installation, "--bind", bind)
+    assert result.exit_code == 2
+    assert "the proxy alone" in result.stderr
+
+
+@pytest.mark.parametrize("bind", ["unix:/run/usher.sock", "127.0.0.1:80", "[::1]:8000"])
+@pytest.mark.usefixtures("tables")
+def test_the_proxy_may(installation: Installation, bind: str) -> None:
+    assert check(installation, "--bind", bind).exit_code == 0
+
+
+def test_with_faults_nothing_listens(installation: Installation) -> None:
+    socket = installation.folder / "socket"
+    settings = installation.toml(**GOOD)
+    command = [sys.executable, "-c", "from flask_usher.cli import main; main()"]
+    command += ["--settings", str(settings), "serve", "--workers=2", f"--bind=unix:{socket}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "usher db upgrade" in done.stderr
+    assert not socket.exists()

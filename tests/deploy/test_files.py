@@ -1,0 +1,116 @@
+"""What `deploy/` holds, read by the programs that it is for, or by a parser."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from parts import ROOT, logrotate_program, nginx_program, systemd_analyze
+from support.site import Site, nginx_arguments
+
+DEPLOY = ROOT / "deploy"
+UNIT = DEPLOY / "systemd/usher.service"
+MOST_EXPOSURE = "20"
+"""In tenths, from 0 to 100; a service without any sandbox has more than 90."""
+
+
+def run(program: Path | None, *arguments: object) -> str:
+    result = subprocess.run(
+        [str(program), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def commands(key: str) -> list[list[str]]:
+    lines = (line.partition("=") for line in UNIT.read_text().splitlines())
+    return [shlex.split(value) for name, _, value in lines if name == key]
+
+
+@pytest.mark.nginx
+def test_nginx_reads_its_files_without_a_warning(site: Site) -> None:
+    told = run(nginx_program(), *nginx_arguments(site), "-t")
+    assert "test is successful" in told
+    assert "[warn]" not in told
+
+
+@pytest.mark.systemd
+def test_systemd_reads_the_unit_without_a_warning(tmp_path: Path) -> None:
+    # It looks whether the programs are there.
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/opt/usher/bin/usher", "/bin/true"))
+    assert run(systemd_analyze(), "verify", unit) == ""
+
+
+@pytest.mark.systemd
+def test_the_unit_is_well_sandboxed() -> None:
+    run(systemd_analyze(), "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", UNIT)
+
+
+def test_a_reload_begins_with_the_check_of_what_is_started() -> None:
+    (start,), (check, hang_up) = commands("ExecStart"), commands("ExecReload")
+    workers = start[start.index("--workers") :][:2]
+    assert start[:2] == check[:2] == ["/opt/usher/bin/usher", "serve"]
+    assert check[2:] == [*workers, "--check"]
+    assert hang_up == ["/bin/kill", "-HUP", "$MAINPID"]
+
+
+def test_unit_and_nginx_name_the_same_socket() -> None:
+    (start,) = commands("ExecStart")
+    bind = start[start.index("--bind") + 1]
+    assert f"server {bind} " in (DEPLOY / "nginx/usher.conf").read_text()
+
+
+@pytest.mark.logrotate
+def test_logrotate_moves_the_audit_log_and_compresses_it_later(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    log.write_text("{}\n")
+    own = f"su {getpass.getuser()} {grp.getgrgid(os.getgid()).gr_name}"
+    text = (DEPLOY / "logrotate.conf").read_text()
+    assert "/var/log/usher/audit.log" in text
+    file = tmp_path / "logrotate.conf"
+    file.write_text(
+        text.replace("/var/log/usher/audit.log", str(log)).replace("su usher usher", own)
+    )
+    file.chmod(0o644)
+    run(logrotate_program(), "--force", "--state", tmp_path / "state", file)
+    (moved,) = tmp_path.glob("audit.log-*")
+    assert moved.read_text() == "{}\n"
+    assert not log.exists()
+
+
+def test_the_containers_are_described_well() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    services = compose["services"]
+    assert set(services) == {"tables", "usher", "nginx", "database", "redis"}
+    assert {name for name, it in services.items() if "ports" in it} == {"nginx"}
+    for service in services.values():
+        assert set(service.get("depends_on", {})) <= set(services)
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert source[0] in "/." or source in compose["volumes"]
+            assert source[0] != "." or (DEPLOY / source).is_file()
+
+
+def test_the_container_runs_as_nobody_special_and_knows_its_health() -> None:
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line[:1].isupper()]
+    last = dict(lines)
+    assert last["USER"] == "10001:33"
+    assert last["CMD"].startswith('["usher", "serve",')
+    (start,) = commands("ExecStart")
+    assert yaml.safe_load(last["CMD"])[1:] == start[1:]
+    compile(yaml.safe_load(last["HEALTHCHECK"].partition("CMD ")[2])[2], "health", "exec")
+    for _, source in (it for it in lines if it[0] == "COPY"):
+        for name in source.split()[:-1]:
+            assert name.startswith(("--from", "/")) or (ROOT / name).exists()
