@@ -18,6 +18,7 @@ from support.service import Service
 
 READY_WITHIN_SECONDS = 60
 TIMEOUT_SECONDS = 30
+STOP_SECONDS = 10
 STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 
 
@@ -74,7 +75,7 @@ def serving(service: Service, port: int, log: Path, workers: int = 1) -> Iterato
     command = [
         *(sys.executable, "-m", "granian", "--interface=wsgi", "--factory"),
         *(f"--port={port}", "--host=127.0.0.1", f"--workers={workers}"),
-        "--blocking-threads=4",
+        *("--blocking-threads=4", f"--workers-kill-timeout={STOP_SECONDS}"),
         *("--no-ws", "--log-level=warning", "flask_usher:create_app"),
     ]
     with log.open("wb") as output:
@@ -83,6 +84,7 @@ def serving(service: Service, port: int, log: Path, workers: int = 1) -> Iterato
             env=os.environ | service.environment,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     server = Server(port, process)
     try:
@@ -91,10 +93,12 @@ def serving(service: Service, port: int, log: Path, workers: int = 1) -> Iterato
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(15)
+            process.wait(STOP_SECONDS + 5)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(15)
+            # Its workers with it, or they would be left.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
 
 
 def free_port() -> int:
