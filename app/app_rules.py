@@ -32,7 +32,12 @@ class AppRules:
 
     def __call__(self, facts: Facts) -> Refuse | None:
         """Return the first refusal, if any. Never raises."""
-        future = self._started_pool().submit(copy_context().run, self._ask, facts)
+        try:
+            future = self._started_pool().submit(copy_context().run, self._ask, facts)
+        except RuntimeError:
+            # The process is ending, or can have no more threads.
+            logger.exception("the app's policy rules can't run, which refuses")
+            return Refuse(Code.NOT_ALLOWED, "the app's rules can't run")
         try:
             return future.result(LONGEST_SECONDS)
         except TimeoutError:

@@ -136,3 +136,12 @@ def test_a_refusal_that_can_not_be_recorded(given: Refuse) -> None:
 
     expected = Refuse(Code.NOT_ALLOWED, "the rule odd gave no decision", rule="odd")
     assert AppRules((odd,))(facts()) == expected
+
+
+def test_no_thread_to_be_had_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    rules = AppRules((lambda _facts: None,))
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    assert rules(facts()) == Refuse(Code.NOT_ALLOWED, "the app's rules can't run")
