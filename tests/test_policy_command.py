@@ -188,12 +188,19 @@ class TestExplaining:
     ) -> None:
         assert said in usher.fail("policy", "explain", *arguments, code=code)
 
-    @pytest.mark.parametrize("text", ["identity = 1", "x = 1", "[[", '{"a": 1}'])
-    def test_a_file_that_describes_nobody(self, usher: CommandLine, text: str) -> None:
-        file = person(usher, text)
-        assert "describes nobody" in usher.fail(
-            "policy", "explain", "--identity", file
-        ) or "is no TOML" in usher.fail("policy", "explain", "--identity", file)
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("identity = 1", "describes nobody"),
+            ("x = 1", "describes nobody"),
+            ("[[", "is no TOML"),
+            ('{"a": 1}', "is no TOML"),
+        ],
+    )
+    def test_a_file_that_describes_nobody(
+        self, usher: CommandLine, text: str, said: str
+    ) -> None:
+        assert said in usher.fail("policy", "explain", "--identity", person(usher, text))
 
     def test_what_people_are_called_moves_no_cursor(self, usher: CommandLine) -> None:
         who = {"identity": {"claims": {"email_verified": "\x1b[2J"}}}
@@ -254,6 +261,6 @@ class TestShadow:
 
 
 def test_the_help_teaches(command_line: CommandLine, tmp_path: Path) -> None:
-    for command in ("policy", "pause", "resume"):
-        assert "Example" in command_line.succeed(command, "--help") or command == "policy"
+    for command in ("pause", "resume"):
+        assert "Example" in command_line.succeed(command, "--help")
     assert "usher policy explain --account jane" in command_line.succeed("policy", "--help")
