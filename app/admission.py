@@ -20,13 +20,13 @@ from flask_usher.providers.base import (
     RequestProvider,
 )
 
-from .audit import AuditLog, Visit
+from .audit import AuditLog, Details, Visit
 from .errors import Code, Rejected
 from .limits import Limits, Standing
 from .minter import Minter, Token
 from .pauses import Pauses
 from .policies import Policies
-from .policy import Decision, Facts, Issue, Refuse
+from .policy import Facts, Issue, Refuse
 from .recent_failures import RecentFailures
 from .refusals import refusal_of
 from .rules.tables import ISSUED
@@ -75,9 +75,9 @@ class Admission:
         Beside it stands how many more tokens the person may have, once one was counted.
         Raises `AuditUnavailable` when the decision can't be recorded.
         """
-        identity, token, shadow, standing = None, None, None, None
+        identity, shadow, standing = None, None, None
         policy = self.policies.current()
-        decision: Decision
+        outcome: Token | Refuse
         try:
             self.pauses.check()
             with self.recent_failures.remembered(credentials.shown()):
@@ -90,15 +90,17 @@ class Admission:
             facts = Facts(sign_in, identity, self.clock(), asker)
             decision = policy.decide(facts)
             shadow = policy.shadow_answer(facts)
-            if isinstance(decision, Issue):
-                # A provider may have taken its time.
-                self.pauses.check()
-                token = self.minter.mint(decision)
+            outcome = decision if isinstance(decision, Refuse) else self._mint(decision)
         except Exception as error:
-            decision = refusal_of(error, visit.support_id)
-        if isinstance(decision, Refuse):
-            decision = replace(decision, activation=policy.activation(decision))
-        outcome = self._record(visit, identity, decision, token, policy.version, shadow)
+            outcome = refusal_of(error, visit.support_id)
+        details = Details(identity=identity, policy=policy.version, shadow=shadow)
+        if isinstance(outcome, Refuse):
+            outcome = replace(outcome, activation=policy.activation(outcome))
+            details |= {"reason": outcome.reason, "rule": outcome.rule}
+        else:
+            details["token"] = outcome
+        code = outcome.code if isinstance(outcome, Refuse) else ISSUED
+        self.audit.write("token", code, visit, **details)
         return outcome, standing
 
     def recognise(
@@ -148,38 +150,10 @@ class Admission:
             raise _most_telling(failures)
         return found[0] if found else None
 
-    def _record(
-        self,
-        visit: Visit,
-        identity: Identity | None,
-        decision: Decision,
-        token: Token | None,
-        policy: str,
-        shadow: str | None,
-    ) -> Token | Refuse:
-        if token is not None:
-            self.audit.write(
-                "token",
-                ISSUED,
-                visit,
-                identity=identity,
-                token=token,
-                policy=policy,
-                shadow=shadow,
-            )
-            return token
-        refusal = decision if isinstance(decision, Refuse) else Refuse(Code.INTERNAL_ERROR)
-        self.audit.write(
-            "token",
-            refusal.code,
-            visit,
-            identity=identity,
-            reason=refusal.reason,
-            policy=policy,
-            rule=refusal.rule,
-            shadow=shadow,
-        )
-        return refusal
+    def _mint(self, decision: Issue) -> Token:
+        # A provider may have taken its time.
+        self.pauses.check()
+        return self.minter.mint(decision)
 
 
 def _most_telling(

@@ -12,7 +12,6 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol, TypedDict, Unpack
 
 from flask_usher.providers.base import Identity
@@ -21,6 +20,7 @@ from .audit_sinks import Sink
 from .errors import AuditUnavailable
 from .keys import Secret
 from .minter import Token
+from .timestamps import timestamp
 
 LONGEST_FIELD = 256
 logger = logging.getLogger(__name__)
@@ -159,8 +159,7 @@ class AuditLog:
         return _encoded(line)
 
     def _time(self) -> str:
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return timestamp(self._clock(), "milliseconds")
 
     def _count_loss(self, error: OSError) -> None:
         with self._lock:

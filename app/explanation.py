@@ -34,8 +34,12 @@ class Explanation:
     steps: list[Step]
     refusal: Refuse | None
     shadow: str | None
-    status: HTTPStatus
     answer: dict[str, object] | None
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The answer's status."""
+        return self.refusal.problem.status if self.refusal else HTTPStatus.OK
 
 
 def explain(
@@ -59,7 +63,6 @@ def explain(
         steps=_steps(policy, facts),
         refusal=refusal,
         shadow=policy.shadow_answer(facts),
-        status=refusal.problem.status if refusal else HTTPStatus.OK,
         answer=answer,
     )
 

@@ -50,8 +50,8 @@ class Token:
     value: str = field(repr=False)
     expires_at: int
     expires_in: int
+    identity: Identity = field(repr=False)
     dropped: tuple[str, ...] = ()
-    identity: Identity | None = field(default=None, repr=False)
 
     @property
     def sha256(self) -> str:
@@ -116,7 +116,7 @@ class Minter:
             del claims[VISITOR_DATA]
             dropped += tuple(data)
             value = self._encrypt(self._sign(claims))
-        return Token(value, now + self._lifetime, self._lifetime, dropped, decision.identity)
+        return Token(value, now + self._lifetime, self._lifetime, decision.identity, dropped)
 
     def _visitor_data_of(self, decision: Issue) -> tuple[dict[str, str], tuple[str, ...]]:
         given = {

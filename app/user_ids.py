@@ -6,8 +6,6 @@ people who share a userId read each other's conversations.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import unicodedata
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from typing import NewType
 
 from flask_usher.providers.base import Identity
 
+from .keyed_digests import keyed_digest
 from .keys import Secret
 
 UserId = NewType("UserId", str)
@@ -56,9 +55,7 @@ def _subject(identity: Identity) -> UserId:
 
 
 def _pairwise(identity: Identity, key: bytes) -> UserId:
-    parts = (identity.provider.encode(), _checked(identity.subject).encode())
-    message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-    digest = hmac.digest(key, message, hashlib.sha256)
+    digest = keyed_digest(key, identity.provider, _checked(identity.subject))
     return UserId(urlsafe_b64encode(digest).decode().rstrip("="))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from base64 import urlsafe_b64encode
 
 from flask_usher.providers.base import Identity
 
+from .keyed_digests import keyed_digest
 from .keys import Secret
 
 KEY_BYTES = 12
@@ -21,7 +20,5 @@ class VisitorKeys:
 
     def key(self, identity: Identity) -> str:
         """Return the word for this person: 16 characters of base64url."""
-        parts = (identity.provider.encode(), identity.subject.encode())
-        message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        digest = hmac.digest(self._key, message, hashlib.sha256)
+        digest = keyed_digest(self._key, identity.provider, identity.subject)
         return urlsafe_b64encode(digest[:KEY_BYTES]).decode()

@@ -10,10 +10,11 @@ from datetime import datetime
 import click
 
 from ..outcomes.figures import ANONYMOUS, Figures, Series, series
-from ..outcomes.rows import as_csv, as_object, by_number, moment
+from ..outcomes.rows import as_csv, as_object, by_number
 from ..outcomes.tables import Event
 from ..schema import is_current
 from ..state import State
+from ..timestamps import timestamp
 from .context import Failure, open_state, store_failures
 from .printable import printable
 from .times import since_option
@@ -103,7 +104,7 @@ def _story(found: Series) -> str:
     whole = found.whole
     granted = whole.total(Event.GRANTED)
     lines = [
-        f"From {moment(found.starts[0])} on",
+        f"From {timestamp(found.starts[0])} on",
         "",
         _row("tokens granted", granted),
         _row("activated", whole.activated, granted),

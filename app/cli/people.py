@@ -14,13 +14,7 @@ from ..state import State
 
 def of_account(provider: LocalProvider, account: Account, now: float) -> Identity | None:
     """Return who signs in with this account now, `None` when they may not come in."""
-    identity = Identity(
-        provider=provider.name,
-        subject=account.id,
-        signed_in_at=now,
-        epoch=account.epoch,
-    )
-    return provider.current(identity)
+    return provider.current(_signed_in(provider, account, now))
 
 
 def of_entry(state: State, entry: Entry) -> Identity | None:
@@ -43,10 +37,11 @@ def _candidates(state: State, name: str) -> Iterator[Identity]:
     after = ""
     while page := provider.accounts.page(after=after):
         for account in page:
-            yield Identity(
-                provider=name,
-                subject=account.id,
-                signed_in_at=state.clock(),
-                epoch=account.epoch,
-            )
+            yield _signed_in(provider, account, state.clock())
         after = page[-1].name
+
+
+def _signed_in(provider: LocalProvider, account: Account, now: float) -> Identity:
+    return Identity(
+        provider=provider.name, subject=account.id, signed_in_at=now, epoch=account.epoch
+    )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
+from ..timestamps import timestamp
+
 Command = TypeVar("Command", bound=Callable[..., Any])
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Ago(click.ParamType[str]):
@@ -25,15 +27,13 @@ class Ago(click.ParamType[str]):
         found = re.fullmatch(r"(\d{1,5})([smhd])", value)
         if found is None:
             self.fail(f"{value!r}: write 30s, 10m, 2h or 1d.", param, ctx)
-        then = datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
-        return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return timestamp(time.time() - int(found[1]) * UNITS[found[2]], "milliseconds")
 
 
-def moment(time: str | float) -> str:
+def moment(when: str | float) -> str:
     """Return a time for people: one of an audit line, or seconds since the epoch."""
-    if isinstance(time, str):
-        return time.replace("T", " ")[:19] + "Z"
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    text = when if isinstance(when, str) else timestamp(when)
+    return text.replace("T", " ")[:19] + "Z"
 
 
 def since_option(default: str) -> Callable[[Command], Command]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import click
 
 from flask_usher.providers.accounts import Account, Accounts
 
+from ..timestamps import timestamp
 from .local_accounts import AccountName, local_accounts
 from .printable import printable
 
@@ -34,7 +34,7 @@ def list_accounts(context: click.Context, as_json: bool) -> None:
             if as_json:
                 click.echo(json.dumps(_as_json(account)))
             else:
-                since = _date(account.created_at)[:10]
+                since = timestamp(account.created_at)[:10]
                 groups = ", ".join(account.groups)
                 click.echo(_row(account.name, _state(account), since, groups))
 
@@ -60,8 +60,8 @@ def show(context: click.Context, name: str, as_json: bool) -> None:
         "account id": account.id,
         "state": f"{_state(account)}{f': {account.damage}' if account.damage else ''}",
         "groups": ", ".join(account.groups) or "none",
-        "made": _date(account.created_at),
-        "changed": _date(account.updated_at),
+        "made": timestamp(account.created_at),
+        "changed": timestamp(account.updated_at),
     }
     rows |= {claim: _shown(value) for claim, value in account.claims.items()}
     width = max(map(len, rows)) + 2
@@ -95,13 +95,9 @@ def _as_json(account: Account) -> dict[str, object]:
         "damage": account.damage,
         "groups": account.groups,
         "claims": account.claims,
-        "created_at": _date(account.created_at),
-        "updated_at": _date(account.updated_at),
+        "created_at": timestamp(account.created_at),
+        "updated_at": timestamp(account.updated_at),
     }
-
-
-def _date(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _shown(value: object) -> str:

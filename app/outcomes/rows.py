@@ -6,8 +6,8 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
+from ..timestamps import timestamp
 from .figures import ANONYMOUS, Figures, Series
 from .tables import Event
 
@@ -25,11 +25,6 @@ LABELLED = (Event.REFUSED, Event.FAILED, Event.ERROR)
 # What spreadsheets take for the beginning of a formula, or skip before one.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Cell = int | float | str | None
-
-
-def moment(start: float) -> str:
-    """Return a time as ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def cells(figures: Figures) -> list[Cell]:
@@ -66,7 +61,7 @@ def as_csv(series: Series) -> str:
     writer.writerow(_plain(["start", *COLUMNS, *names]))
     for start, figures in series:
         counts = [figures.of(event)[label] for event, label in labels]
-        writer.writerow(_plain([moment(start), *cells(figures), *counts]))
+        writer.writerow(_plain([timestamp(start), *cells(figures), *counts]))
     return text.getvalue()
 
 
@@ -75,14 +70,14 @@ def as_object(series: Series) -> dict[str, object]:
     whole = series.whole
     counted = {event.value: dict(by_number(whole.of(event))) for event in LABELLED}
     return {
-        "since": moment(series.starts[0]),
+        "since": timestamp(series.starts[0]),
         "step_seconds": series.step,
         **dict(zip(COLUMNS, cells(whole), strict=True)),
         "never_activated": whole.never_activated,
         "unreported": whole.unreported,
         "by_label": counted,
         "steps": [
-            {"start": moment(start), **dict(zip(COLUMNS, cells(figures), strict=True))}
+            {"start": timestamp(start), **dict(zip(COLUMNS, cells(figures), strict=True))}
             for start, figures in series
         ],
     }

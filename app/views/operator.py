@@ -13,9 +13,10 @@ from flask import Blueprint, Response, request, url_for
 
 from ..errors import Code, Rejected
 from ..outcomes.figures import Series, last_failures, series
-from ..outcomes.rows import as_csv, cells, moment
+from ..outcomes.rows import as_csv, cells
 from ..outcomes.tables import DAY, HOUR, MINUTE, Event, Failure
 from ..state import State, current_state
+from ..timestamps import timestamp
 from .charts import Chart, bars, lines, time_label
 from .health import checks, provider_checks
 from .pages import render
@@ -61,7 +62,7 @@ def operator_page() -> Response:
     page = render(
         "usher/operator.html",
         site=state.settings.public_host,
-        now=moment(state.clock()),
+        now=timestamp(state.clock()),
         period=period,
         periods={name: (url_for(".operator_page", period=name), text)
                  for name, (_, text) in PERIODS.items()},
@@ -164,7 +165,7 @@ def _duration(seconds: int) -> str:
 
 
 def _failure(failure: Failure) -> tuple[str, ...]:
-    when = moment(failure.time).replace("T", " ").rstrip("Z")
+    when = timestamp(failure.time).replace("T", " ").rstrip("Z")
     return when, failure.support_id, WHAT[failure.event], failure.label, failure.mode
 
 
@@ -174,7 +175,7 @@ def _facts(state: State) -> list[Fact]:
     facts = [
         Fact("tokens", "are issued", "good")
         if pause is None
-        else Fact("tokens", f"paused since {moment(pause.since)}: {pause.message}", "bad")
+        else Fact("tokens", f"paused since {timestamp(pause.since)}: {pause.message}", "bad")
     ]
     facts += [_checked(name, verdict) for name, verdict in checks(state).items()]
     facts += [

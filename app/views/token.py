@@ -46,14 +46,13 @@ def token() -> Response:
 def _answer(state: State, visit: Visit, outcome: Token | Refuse) -> Response:
     if isinstance(outcome, Refuse):
         return problem_response(outcome)
-    body: dict[str, object] = {
+    body = {
         "token": outcome.value,
         "expires_at": outcome.expires_at,
         "expires_in": outcome.expires_in,
         "support_id": visit.support_id,
+        "visitor": state.visitor_keys.key(outcome.identity),
     }
-    if outcome.identity is not None:
-        body["visitor"] = state.visitor_keys.key(outcome.identity)
     return Response(json.dumps(body), mimetype="application/json")
 
 

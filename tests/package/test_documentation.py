@@ -135,13 +135,14 @@ def test_every_field_of_the_audit_log_is_documented_and_no_other(tmp_path: Path)
     log = AuditLog(
         FileSink(tmp_path / "audit.log"), Secret("test", bytes(range(32))), time.time
     )
+    jane = Identity(provider="local", subject="1", signed_in_at=0)
     log.write(
         "event",
         "code",
         Visit("support id", "address", "site"),
-        identity=Identity(provider="local", subject="1", signed_in_at=0),
+        identity=jane,
         account="jane",
-        token=Token("token", expires_at=60, expires_in=60, dropped=("email",)),
+        token=Token("token", 60, 60, jane, dropped=("email",)),
         reason="reason",
         policy="policy",
         rule="rule",
