@@ -16,11 +16,13 @@ from flask_usher.providers.base import AccountFacts, Identity
 from flask_usher.rules.variables import Asker
 from flask_usher.user_ids import derivation
 
+from . import policy_reload
 from .report import Measurement
 
 TEN_RULES_BUDGET = 0.25
 THOUSAND_RULES_BUDGET_MILLISECONDS = 20
 WARM_UP = 50
+RELOADS = 100
 EXPRESSIONS = (
     "!identity.claims.email_verified",
     "now - identity.signed_in_at > duration('8h')",
@@ -75,6 +77,7 @@ def measure(samples: int) -> Iterator[Measurement]:
     (whole,) = _medians(max(20, samples // 100), lambda: thousand.decide(FACTS))
     budget = THOUSAND_RULES_BUDGET_MILLISECONDS
     yield Measurement("a decision with 1,000 CEL rules", whole / 1000, "ms", budget)
+    yield from policy_reload.measure(RELOADS, FACTS)
 
 
 def _policy(count: int) -> Policy:

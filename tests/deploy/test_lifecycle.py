@@ -61,3 +61,19 @@ def test_row_173_a_stop_lets_two_hundred_requests_end(site: Site, server: Servin
     assert [status(it) for it in answers] == [200] * 200
     assert all(b'"token"' in it for it in answers)
     assert server.process.wait(60) == 0
+
+
+def test_a_hangup_brings_new_settings_and_policy(site: Site, server: Serving) -> None:
+    settings = site.service.folder / "usher.toml"
+    try:
+        settings.write_text("[token]\nlifetime_seconds = 30\n")
+        server.reload()
+        assert b'"expires_in": 30' in site.send(site.request())
+        settings.write_text('[[policy.rules]]\ncode = "closed"\nrefuse_when = "true"\n')
+        server.reload()
+        answer = site.send(site.request())
+        assert (status(answer), b'"code": "closed"' in answer) == (403, True)
+    finally:
+        settings.write_text("")
+    server.reload()
+    assert b'"expires_in": 60' in site.send(site.request())
