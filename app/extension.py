@@ -15,6 +15,7 @@ from .app_rules import AppRules
 from .audit import AuditLog, Observer
 from .audit_sinks import FileSink, Sink, StreamSink, SyslogSink
 from .authentication import Authentication
+from .background import Background, Job
 from .configuration import PolicySource
 from .database import Database
 from .host_identity import flask_login_identity
@@ -24,6 +25,7 @@ from .outcomes.recorder import Outcomes
 from .pauses import Pauses
 from .policies import Policies
 from .policy import Policy, Rule
+from .presence import Presence
 from .recent_failures import RecentFailures
 from .registry import make_providers
 from .self_test import self_test
@@ -38,6 +40,7 @@ from .views.blueprint import blueprint
 from .views.guard import Guard
 from .views.session import VisitorManager
 from .visitor_keys import VisitorKeys
+from .workers import Standing
 
 STDOUT, STDERR = 1, 2
 Identify = Callable[[], Identity | None]
@@ -95,6 +98,7 @@ class Usher:
             from .views.operator import blueprint as operator_blueprint
 
             app.register_blueprint(operator_blueprint, url_prefix=prefix)
+        app.before_request(state.background.start)
         Guard(state).install(app)
         if not has_login_manager:
             VisitorManager().init_app(app)
@@ -156,6 +160,7 @@ def build(
         settings.policy, lambda policy: Policy(user_id, app_rules, policy), policy_source
     )
     pauses = Pauses(database, clock)
+    presence = Presence(database, lambda: _standing(settings, policies))
     return State(
         settings=settings,
         clock=clock,
@@ -179,8 +184,17 @@ def build(
         audit=audit,
         visitor_keys=VisitorKeys(settings.secret_key),
         outcomes=outcomes,
+        presence=presence,
+        background=Background(
+            Job(outcomes.save, outcomes.close), Job(presence.announce, presence.leave)
+        ),
         support_ids=SupportIds(settings.secret_key, clock),
     )
+
+
+def _standing(settings: Settings, policies: Policies) -> Standing:
+    own, recipient = settings.token.signing_key.fingerprint, settings.recipient_key.fingerprint
+    return Standing(policies.current().version, own, frozenset({own, recipient}))
 
 
 def _audit_sink(settings: AuditSettings, console: int) -> Sink:

@@ -19,9 +19,9 @@ LAYERS = """
     sandbox host_identity signals metrics
     views
     state
-    admission authentication outcomes
+    admission authentication outcomes presence
     explanation
-    policies app_rules audit self_test recent_failures
+    policies app_rules audit self_test recent_failures background workers
     minter refusals problem_details
     policy
     limits shared_counters
