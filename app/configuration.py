@@ -118,7 +118,9 @@ def _validated(
     model: type[Tree], values: dict[str, Any], folder: Path, environment: Mapping[str, str]
 ) -> Tree:
     try:
-        return model.model_validate(values, context={"folder": folder})
+        return model.model_validate(
+            values, context={"folder": folder, "environment": environment}
+        )
     except ValidationError as error:
         faults = tuple(_fault(details, environment) for details in error.errors())
         raise SettingsError(faults) from None

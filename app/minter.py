@@ -16,14 +16,13 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from flask_usher.providers.base import Identity
 
-from .keys import PrivateKey, PublicKey
+from .keys import PublicKey, Signer
 from .policy import Issue
 
 CLAIM_PREFIX = "https://iadvize.com/"
@@ -70,7 +69,7 @@ class Minter:
         self,
         *,
         issuer: str,
-        signing_key: PrivateKey,
+        signing_key: Signer,
         recipient_key: PublicKey,
         lifetime_seconds: int,
         clock: Callable[[], float],
@@ -78,20 +77,19 @@ class Minter:
         optional_claims: frozenset[str] = frozenset(),
     ) -> None:
         self._issuer = issuer
-        self._signing_key = signing_key.private_key
+        self._signer = signing_key
         self._recipient_key = recipient_key.public_key
         self._lifetime = lifetime_seconds
         self._clock = clock
         self._visitor_data = dict(visitor_data or {})
         self._optional_claims = optional_claims
         # iAdvize's own example has no `typ` in the inner header.
-        self._inner_header: dict[str, object] = {"typ": None}
+        inner_header = {"alg": "RS256"}
         if "kid" in optional_claims:
-            self._inner_header["kid"] = signing_key.fingerprint
+            inner_header["kid"] = signing_key.fingerprint
+        self._inner_header = _base64url(_json(inner_header))
         outer_header = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT"}
-        self._outer_header = _base64url(
-            json.dumps(outer_header, separators=(",", ":")).encode()
-        )
+        self._outer_header = _base64url(_json(outer_header))
         self._oaep = OAEP(mgf=MGF1(SHA256()), algorithm=SHA256(), label=None)
 
     def mint(self, decision: Issue) -> Token:
@@ -133,9 +131,8 @@ class Minter:
         )
 
     def _sign(self, claims: dict[str, object]) -> str:
-        return jwt.encode(
-            claims, self._signing_key, algorithm="RS256", headers=self._inner_header
-        )
+        signed = f"{self._inner_header}.{_base64url(_json(claims))}"
+        return f"{signed}.{_base64url(self._signer.sign(signed.encode()))}"
 
     def _encrypt(self, inner: str) -> str:
         key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
@@ -149,6 +146,10 @@ class Minter:
                 _base64url(sealed[-TAG_BYTES:]),
             )
         )
+
+
+def _json(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _base64url(data: bytes) -> str:

@@ -1,12 +1,15 @@
 """The test that the keys pass before the service starts: mint, decrypt, verify.
 
-The recipient's private key is not ours, so our own pair stands in for it. The token is opened
-with another library than the minter's.
+The recipient's private key is not ours, so a pair made for this stands in for it. The token is
+opened with another library than the minter's.
 """
 
 from __future__ import annotations
 
 import time
+from functools import cache
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from flask_usher.providers.base import Identity
 
@@ -31,18 +34,23 @@ def self_test(settings: Settings) -> None:
 
 
 def _failed_checks(settings: Settings) -> str:
-    key = settings.token.signing_key
+    key, scratch = settings.token.signing_key, _scratch_key()
     now = time.time()
     probe = Issue(Identity(provider="self-test", subject="0", signed_in_at=now), UserId("0"))
     inspection = inspect_token(
-        _minter(settings, PublicKey(key.source, key.public_key), now).mint(probe).value,
-        recipient_key=key.private_key,
+        _minter(settings, PublicKey("self-test", scratch.public_key()), now).mint(probe).value,
+        recipient_key=scratch,
         signing_key=key.public_key,
         issuer=settings.issuer,
         now=now,
     )
     _minter(settings, settings.recipient_key, now).mint(probe)
     return ", ".join(check.name for check in inspection.checks if not check.passed)
+
+
+@cache
+def _scratch_key() -> RSAPrivateKey:
+    return generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def _minter(settings: Settings, recipient_key: PublicKey, now: float) -> Minter:

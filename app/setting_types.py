@@ -13,7 +13,14 @@ from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    ValidationInfo,
+)
 from pydantic_core import PydanticCustomError
 
 from . import keys
@@ -160,6 +167,17 @@ def _loaded(
     return BeforeValidator(validate)
 
 
+def _signer(value: object, info: ValidationInfo) -> keys.Signer:
+    is_path = not isinstance(value, str) or keys.is_path(value)
+    source = str(_path_of_secret(value, info)) if is_path else str(value)
+    try:
+        return keys.load_signer(source, (info.context or {}).get("environment", {}))
+    except keys.KeyFault as error:
+        # What is no path may hold a PIN by mistake.
+        fault_of = fault if is_path else hidden_fault
+        raise fault_of(f"a usable key. {error}") from error
+
+
 def _recipient_key(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str) or not value:
         raise fault(f'"{keys.IADVIZE_PRODUCTION}", a base64 key, or the path of a PEM file')
@@ -277,6 +295,7 @@ def _url(value: object) -> str:
 Origin = Annotated[str, BeforeValidator(_origin)]
 AuditFile = Annotated[Path | None, BeforeValidator(_audit_file)]
 SyslogSocket = Annotated[Path, BeforeValidator(_syslog_socket)]
+SigningKey = Annotated[keys.Signer, PlainValidator(_signer)]
 PrivateKeyFile = Annotated[keys.PrivateKey, _loaded(keys.load_private_key)]
 SecretFile = Annotated[keys.Secret, _loaded(keys.load_secret)]
 TextSecretFile = Annotated[

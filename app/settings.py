@@ -39,6 +39,7 @@ from .setting_types import (
     RecipientKey,
     RedisUrl,
     SecretFile,
+    SigningKey,
     SitePath,
     SyslogSocket,
     Table,
@@ -101,8 +102,8 @@ class TokenSettings(Table):
 
     issuer: Url | None = None
     """The `iss` claim, the brand's URL; `public_url` when absent."""
-    signing_key: PrivateKeyFile
-    """Path of the brand's RSA private key (PEM)."""
+    signing_key: SigningKey
+    """The brand's RSA private key: path of a PEM file, `env:NAME`, or a `pkcs11:` URI."""
     signing_key_fingerprint: str | None = None
     """Fingerprint of the public key that iAdvize has; a different key stops the start."""
     recipient_key: RecipientKey | None = None

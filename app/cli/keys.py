@@ -96,7 +96,9 @@ def public(context: click.Context, key: Path | None) -> None:
       usher keys public --key signing-key.pem > for-iadvize.pem
     """
     try:
-        pair = rsa.load_private_key(key) if key else load_settings(context).token.signing_key
+        pair: rsa.Signer = (
+            rsa.load_private_key(key) if key else load_settings(context).token.signing_key
+        )
     except rsa.KeyFault as error:
         raise Failure(str(error)) from error
     click.echo(rsa.public_pem(pair.public_key), nl=False)
