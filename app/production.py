@@ -53,7 +53,7 @@ def store_faults(state: State) -> Iterator[Fault]:
     """Give what keeps every token from being issued, and changes nothing."""
     database = state.database
     try:
-        current = database.may_exist() and is_current(database)
+        current = database.exists() and is_current(database)
     except UsherError as error:
         yield Fault("database.url", _reason(error), "a database that answers")
     else:

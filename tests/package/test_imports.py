@@ -32,6 +32,7 @@ LAYERS = """
     provider_settings rules
     attempts logouts
     replays sign_in_records setting_types database inspection_checks
+    postgresql sqlite
     keys errors audit_sinks audit_reader page_origins script_files
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
