@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,8 +62,9 @@ class Database:
         self._local = threading.local()
 
     def exists(self) -> bool:
-        """Tell whether there is a file, for SQLite; another database is asked by using it."""
-        return not self.is_local or os.path.exists(self.url.database or "")
+        """Tell whether it is more than a place where SQLite's file may be made."""
+        file = Path(self.url.database or "")
+        return not self.is_local or file.exists() or not file.parent.is_dir()
 
     def create(self) -> None:
         """Make SQLite's file, unless there is one."""

@@ -9,6 +9,7 @@ from flask import Response
 
 from flask_usher.providers.base import RemoteProvider
 
+from ..clocks import TOLERATED_SECONDS, difference
 from ..errors import UsherError
 from ..schema import is_current
 from ..state import State, current_state
@@ -27,7 +28,8 @@ def ready() -> Response:
 
     With an audit log that may fail and has failed, or with limits that each process counts for
     itself because Redis is away, or with a new policy that has faults so that the one before
-    it decides, the answer is 200 `degraded`.
+    it decides, or with a clock that differs from the database server's, the answer is 200
+    `degraded`.
     """
     state = current_state()
     found = checks(state)
@@ -49,6 +51,9 @@ def checks(state: State) -> dict[str, str]:
     found = {}
     try:
         found["database"] = "ok" if is_current(state.database) else "schema not current"
+        ahead = difference(state.database, state.clock)
+        if ahead is not None:
+            found["clock"] = "ok" if abs(ahead) <= TOLERATED_SECONDS else "degraded"
     except UsherError:
         found["database"] = "unavailable"
     try:
