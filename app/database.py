@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import sqlite3
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,38 +14,63 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, Row, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from . import sqlite
 from .errors import StoreUnavailable
 
-BUSY_TIMEOUT_SECONDS = 5
-CONNECT_TIMEOUT_SECONDS = 2
-POOL_TIMEOUT_SECONDS = 2
-STATEMENT_TIMEOUT_MILLISECONDS = 2000
-BUSY_RETRY_SECONDS = 0.01
+POOL_TIMEOUT_SECONDS = 1
+WRITERS = 4
+"""How many transactions a process has at once; the others wait for a turn."""
+LONG_WAIT_SECONDS = 60
 UNIX_EPOCH_JULIAN_DAY = 2440587.5
+_PING = sa.select(sa.literal(1))
 
 
 class Database:
     """One SQL database, SQLite in WAL mode or PostgreSQL.
 
     `first` is the fast way for the token path: each thread keeps a connection in autocommit
-    mode, which saves the pool's check-out and its rollback on every read. `reading` and
-    `writing` are for everything else. All raise `StoreUnavailable` when the database does not
-    answer in time.
+    mode, which saves the pool's check-out and its rollback on every read. `reading` uses the
+    same connection, `writing` one of at most `WRITERS` others. All raise `StoreUnavailable`
+    when the database does not answer in time.
     """
 
     def __init__(self, url: str) -> None:
         self.url: URL = make_url(url)
-        self.engine: Engine = _writing_engine(self.url)
-        self._read_engine: Engine = _reading_engine(self.url)
+        self.is_local = self.url.get_backend_name() == "sqlite"
+        arguments: Mapping[str, object]
+        if self.is_local:
+            self._store: Any = sqlite.SqliteFile(self.url.database or "")
+            arguments = sqlite.CONNECT_ARGUMENTS
+        else:
+            # Its driver is an extra, which an installation with SQLite can do without.
+            from . import postgresql
+
+            self._store = postgresql.Postgresql()
+            arguments = postgresql.CONNECT_ARGUMENTS
+        self.engine: Engine = self._engine(
+            arguments,
+            pool_size=WRITERS,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            pool_pre_ping=True,
+        )
+        if self.is_local:
+            event.listen(self.engine, "begin", sqlite.take_write_lock)
+        # Every thread may hold a connection for good, so the pool (size 0) has no upper end.
+        self._read_engine: Engine = self._engine(
+            arguments, isolation_level="AUTOCOMMIT", pool_size=0
+        )
         self._local = threading.local()
 
-    def may_exist(self) -> bool:
-        """Tell whether looking into it would not make it.
+    def exists(self) -> bool:
+        """Tell whether it is more than a place where SQLite's file may be made."""
+        file = Path(self.url.database or "")
+        return not self.is_local or file.exists() or not file.parent.is_dir()
 
-        To connect makes SQLite's file, which might then belong to the wrong user.
-        """
-        file = self.url.database or ""
-        return self.url.get_backend_name() != "sqlite" or os.path.exists(file)
+    def create(self) -> None:
+        """Make SQLite's file, unless there is one."""
+        if self.is_local:
+            self._store.create()
 
     def first(
         self, statement: sa.Select[Any], parameters: Mapping[str, object]
@@ -68,14 +91,40 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees committed data and changes nothing."""
-        with _store_errors(), self._read_engine.connect() as connection:
-            yield connection
+        # It may be lost without anybody knowing; a block can't be tried again.
+        self.first(_PING, {})
+        try:
+            yield self._held()
+        except SQLAlchemyError as error:
+            self._drop()
+            raise StoreUnavailable from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a connection in a transaction that commits when the block ends well."""
-        with _store_errors(), self.engine.begin() as connection:
-            yield connection
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise StoreUnavailable from error
+
+    @contextmanager
+    def writing_at_length(self) -> Iterator[Connection]:
+        """Do the same without haste: the server may take its time, and so may others' locks."""
+        with self.writing() as connection:
+            if self.is_local:
+                yield connection
+                return
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LONG_WAIT_SECONDS}s'"))
+            driver: Any = connection.connection.driver_connection
+            hasty, driver.patience = driver.patience, float("inf")
+            try:
+                yield connection
+            finally:
+                driver.patience = hasty
 
     def close(self) -> None:
         """Close every connection that no other thread holds."""
@@ -83,10 +132,30 @@ class Database:
         self.engine.dispose()
         self._read_engine.dispose()
 
+    def _engine(self, arguments: Mapping[str, object], **options: Any) -> Engine:
+        engine = sa.create_engine(
+            self.url, hide_parameters=True, connect_args=dict(arguments), **options
+        )
+        self._store.prepare(engine)
+        event.listen(engine, "connect", self._note_generation)
+        event.listen(engine, "checkout", self._demand_generation)
+        return engine
+
+    def _note_generation(self, _connection: object, record: Any) -> None:
+        record.info["generation"] = self._store.generation
+
+    def _demand_generation(self, _connection: object, record: Any, _proxy: object) -> None:
+        if record.info["generation"] != self._store.generation:
+            raise sa.exc.DisconnectionError("the database is another one now")
+
     def _held(self) -> Connection:
         held: _Held | None = getattr(self._local, "held", None)
+        if held is not None and held.generation != self._store.generation:
+            self._drop()
+            held = None
         if held is None:
-            held = self._local.held = _Held(self._read_engine.connect())
+            connection = self._read_engine.connect()
+            held = self._local.held = _Held(connection, connection.info["generation"])
         return held.connection
 
     def _drop(self) -> None:
@@ -99,58 +168,12 @@ class Database:
 class _Held:
     """A thread's connection, given back to the pool when the thread ends."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, generation: Hashable) -> None:
         self.connection = connection
+        self.generation = generation
 
     def __del__(self) -> None:
         self.connection.close()
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.IntegrityError:
-        raise
-    except SQLAlchemyError as error:
-        raise StoreUnavailable from error
-
-
-def _reading_engine(url: URL) -> Engine:
-    # Every thread may hold a connection for good, so the pool (size 0) has no upper end.
-    return _engine(url, isolation_level="AUTOCOMMIT", pool_size=0)
-
-
-def _writing_engine(url: URL) -> Engine:
-    engine = _engine(url, pool_timeout=POOL_TIMEOUT_SECONDS, pool_pre_ping=True)
-    if url.get_backend_name() == "sqlite":
-        event.listen(engine, "begin", _take_write_lock)
-    return engine
-
-
-def _engine(url: URL, **options: Any) -> Engine:
-    if url.get_backend_name() == "sqlite":
-        arguments: dict[str, object] = {"timeout": BUSY_TIMEOUT_SECONDS}
-    else:
-        arguments = {
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MILLISECONDS}",
-        }
-    engine = sa.create_engine(url, hide_parameters=True, connect_args=arguments, **options)
-    if url.get_backend_name() == "sqlite":
-        event.listen(engine, "do_connect", _make_private_file)
-        event.listen(engine, "connect", _set_pragmas)
-    return engine
-
-
-def _make_private_file(
-    _dialect: object, _record: object, arguments: list[str], _options: object
-) -> None:
-    # SQLite itself makes a file that everybody on the machine may read; its other files get
-    # the mode of this one. Made without opening it: closing a file drops all locks that other
-    # connections of this process have on it. Where that is not possible, SQLite makes it.
-    with suppress(OSError):
-        os.mknod(arguments[0], 0o600)
 
 
 def database_time(connection: Connection) -> sa.ColumnElement[float]:
@@ -187,33 +210,3 @@ def _lock(
         digest = hashlib.sha256(f"usher {name}".encode()).digest()
         key = int.from_bytes(digest[:8], "big", signed=True)
         connection.execute(sa.select(function(key)))
-
-
-def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    _use_write_ahead_log(cursor)
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _take_write_lock(connection: Connection) -> None:
-    # A transaction that reads first and writes later would fail at once, without waiting for
-    # the busy timeout, when another writer came in between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
-    # A new file is not in this mode yet, and while somebody else writes to it, SQLite refuses
-    # the change at once instead of waiting for the busy timeout.
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(BUSY_RETRY_SECONDS)
-        else:
-            return

@@ -57,11 +57,9 @@ class Presence:
                 self._become_another()
             standing = self._standing()
             workers: tuple[Worker, ...] = ()
-            # To connect would make SQLite's file.
-            if self._database.may_exist():
-                with suppress(StoreUnavailable):
-                    self._tell(standing)
-                    workers = seen(self._database)
+            with suppress(StoreUnavailable):
+                self._tell(standing)
+                workers = seen(self._database)
             self._differences = differences(workers)
 
     def leave(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Iterator, Mapping
 
 from .errors import Fault, UsherError
@@ -13,6 +14,7 @@ from .state import State
 DEBUG_VARIABLE = "FLASK_DEBUG"
 """With it, Flask shows its errors, and what is in memory, to whoever asks."""
 OFF = frozenset({"", "0", "false", "no"})
+logger = logging.getLogger(__name__)
 LOOPBACK = tuple(map(ipaddress.ip_address, ("127.0.0.1", "::1")))
 
 
@@ -53,13 +55,18 @@ def store_faults(state: State) -> Iterator[Fault]:
     """Give what keeps every token from being issued, and changes nothing."""
     database = state.database
     try:
-        current = database.may_exist() and is_current(database)
-    except UsherError as error:
-        yield Fault("database.url", _reason(error), "a database that answers")
-    else:
-        if not current:
+        if not (database.exists() and is_current(database)):
             expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
             yield Fault("database.url", "tables that are missing or old", expected)
+    except UsherError as error:
+        # A host that boots while the database server is away must come up by itself.
+        if database.is_local:
+            yield Fault("database.url", _reason(error), "a database that answers")
+        else:
+            logger.warning(
+                "the database does not answer (%s): until it does, nobody gets a token",
+                _reason(error),
+            )
     try:
         state.audit.check()
     except UsherError as error:

@@ -13,8 +13,6 @@ HEAD = "0005"
 VERSION_TABLE = "usher_alembic_version"
 """Named so that the host application's own Alembic is not disturbed."""
 
-LOCK_TIMEOUT_SECONDS = 60
-
 _version = sa.table(VERSION_TABLE, sa.column("version_num", sa.String))
 
 
@@ -44,8 +42,8 @@ def upgrade(database: Database) -> None:
     config = Config()
     folder = str(Path(__file__).parent / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))
-    with database.writing() as connection:
-        _be_patient(connection)
+    database.create()
+    with database.writing_at_length() as connection:
         wait_for_turn(connection, "schema")
         if _is_enough(_revision(connection)):
             return
@@ -61,9 +59,3 @@ def _revision(connection: sa.Connection) -> str | None:
 
 def _is_enough(applied: str | None) -> bool:
     return applied is not None and applied >= HEAD
-
-
-def _be_patient(connection: sa.Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
-        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))

@@ -41,6 +41,7 @@ _find = _records.where(table.c.id == sa.bindparam("id"))
 
 COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 SEEN_INTERVAL_SECONDS = 60
+RETRY_SECONDS = 5
 # Hosts may disagree by this much; a clock that jumps back further ends the sign-in.
 CLOCK_TOLERANCE_SECONDS = 60
 PURGED_AT_ONCE = 100
@@ -100,6 +101,7 @@ class SignIns:
         self._absolute_seconds = absolute_seconds
         self._per_person = per_person
         self._end_oldest_when_full = end_oldest_when_full
+        self._note_again_at = 0.0
 
     def create(
         self,
@@ -231,7 +233,10 @@ class SignIns:
             return connection.execute(table.delete().where(which)).rowcount
 
     def _note_visit(self, sign_in_id: str, now: float) -> None:
-        # A database that can't write now must not keep visitors out that it can still read.
+        # A database that can't write now must not keep visitors out that it can still read,
+        # nor make each of them wait until it says so.
+        if 0 < self._note_again_at - now <= RETRY_SECONDS:
+            return
         try:
             with self._database.writing() as connection:
                 connection.execute(
@@ -240,6 +245,7 @@ class SignIns:
                     .values(last_seen_at=now)
                 )
         except StoreUnavailable:
+            self._note_again_at = now + RETRY_SECONDS
             logger.warning("a visit could not be noted; the sign-in will expire earlier")
 
     def _purge(self, connection: sa.Connection, now: float) -> None:

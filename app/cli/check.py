@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from ..schema import is_current
 from ..settings import Settings
 from .check_page import check_page
-from .context import Failure, load_settings, open_state, store_failures
+from .context import demand_tables, load_settings, open_state, store_failures
 from .embed import page_origin
 
 
@@ -53,8 +52,7 @@ def check(
         click.echo(line)
     with store_failures():
         state.audit.check()
-        if not state.database.may_exist() or not is_current(state.database):
-            raise Failure("the database's tables are missing or old. Run: usher db upgrade")
+        demand_tables(state.database)
     click.echo("All is well.")
 
 

@@ -12,8 +12,10 @@ from flask_usher.providers.local import LocalProvider
 
 from .. import configuration
 from ..audit import Visit
+from ..database import Database
 from ..errors import PROBLEMS, SettingsError, UsherError
 from ..extension import STDERR, build
+from ..schema import is_current
 from ..settings import Settings
 from ..state import State
 
@@ -70,6 +72,12 @@ def local_provider(state: State) -> LocalProvider:
         if isinstance(provider, LocalProvider):
             return provider
     raise Failure('the settings have no provider with type = "local"')
+
+
+def demand_tables(database: Database) -> None:
+    """Fail when the tables are missing or older than this code. Raises `StoreUnavailable`."""
+    if not (database.exists() and is_current(database)):
+        raise Failure("the database's tables are missing or old. Run: usher db upgrade")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def upgrade(context: click.Context) -> None:
       usher db upgrade
     """
     with _database(context) as database:
-        before = schema.revision(database)
+        before = _revision(database)
         schema.upgrade(database)
         after = schema.revision(database)
     if before == after:
@@ -48,11 +48,15 @@ def status(context: click.Context) -> None:
       usher db status
     """
     with _database(context) as database:
-        revision = schema.revision(database)
-        is_current = schema.is_current(database)
+        revision = _revision(database)
+        is_current = database.exists() and schema.is_current(database)
     click.echo(f"The tables are at revision {revision or 'none'}.")
     if not is_current:
         raise Failure(f"this release needs revision {schema.HEAD}. Run: usher db upgrade")
+
+
+def _revision(database: Database) -> str | None:
+    return schema.revision(database) if database.exists() else None
 
 
 @contextmanager

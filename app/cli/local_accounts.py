@@ -16,11 +16,11 @@ from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.password_strength import weakness
 from flask_usher.providers.passwords import MAX_BYTES, Passwords, prepare
 
-from ..schema import is_current
 from ..state import State
 from .context import (
     COMMAND_LINE,
     Failure,
+    demand_tables,
     load_settings_without_policy,
     local_provider,
     open_state,
@@ -109,8 +109,7 @@ def local_accounts(context: click.Context, *, to_change: bool) -> Iterator[Local
     state = open_state(context, load_settings_without_policy)
     try:
         with store_failures():
-            if not is_current(state.database):
-                raise Failure("the database has no tables yet. Run: usher db upgrade")
+            demand_tables(state.database)
             if to_change:
                 state.audit.check()
             yield LocalAccounts(state, local_provider(state))

@@ -12,10 +12,9 @@ import click
 from ..outcomes.figures import ANONYMOUS, Figures, Series, series
 from ..outcomes.rows import as_csv, as_object, by_number
 from ..outcomes.tables import Event
-from ..schema import is_current
 from ..state import State
 from ..timestamps import timestamp
-from .context import Failure, open_state, store_failures
+from .context import Failure, demand_tables, open_state, store_failures
 from .printable import printable
 from .times import since_option
 
@@ -95,8 +94,7 @@ def metrics(context: click.Context) -> None:
 def _current_state(context: click.Context) -> State:
     state = open_state(context)
     with store_failures():
-        if not is_current(state.database):
-            raise Failure("the database's tables are missing or old. Run: usher db upgrade")
+        demand_tables(state.database)
     return state
 
 

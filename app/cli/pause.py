@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 import click
 
-from ..schema import is_current
 from ..state import State
 from .context import (
     COMMAND_LINE,
-    Failure,
+    demand_tables,
     load_settings_without_policy,
     open_state,
     store_failures,
@@ -64,7 +63,6 @@ def _recorded(context: click.Context, code: str, message: str | None) -> Iterato
     """Give the parts, whatever faults the policy has; write to the audit log afterwards."""
     state = open_state(context, load_settings_without_policy)
     with store_failures():
-        if not is_current(state.database):
-            raise Failure("the database's tables are missing or old. Run: usher db upgrade")
+        demand_tables(state.database)
         yield state
         state.audit.write("pause", code, COMMAND_LINE, reason=message or None)

@@ -19,6 +19,10 @@ from ..production import environment_faults, settings_faults, store_faults
 from .context import Failure, faults_text
 
 THREADS = 16
+MEMORY_MIB = 512
+# Hashing passwords takes much for a moment: only who keeps it for so many looks has a leak.
+MEMORY_LOOKS = 3
+MEMORY_LOOK_SECONDS = 10
 BACKLOG = 2048
 CONNECTIONS_OF_A_WORKER = 1024
 STOP_SECONDS = 30
@@ -64,6 +68,13 @@ class Bind(click.ParamType[str]):
     help="How many requests each of them answers at once.",
 )
 @click.option(
+    "--memory",
+    type=click.IntRange(128, 65536),
+    default=MEMORY_MIB,
+    show_default=True,
+    help="How many MiB a worker may take before another takes its place.",
+)
+@click.option(
     "--bind",
     type=Bind(),
     default="127.0.0.1:8000",
@@ -72,7 +83,9 @@ class Bind(click.ParamType[str]):
 )
 @click.option("--check", is_flag=True, help="Only tell whether it would start.")
 @click.pass_context
-def serve(context: click.Context, workers: int, threads: int, bind: str, check: bool) -> None:
+def serve(
+    context: click.Context, workers: int, threads: int, memory: int, bind: str, check: bool
+) -> None:
     """Run the service in production, behind a reverse proxy.
 
     Starts granian in the place of this process, but only when everything is as it must be in
@@ -81,7 +94,10 @@ def serve(context: click.Context, workers: int, threads: int, bind: str, check: 
 
     SIGHUP reads settings and code anew and loses no request: first run the same command with
     --check, since workers that can't start end the service. SIGTERM lets requests end, for 30
-    seconds at most. Without `audit.file` the audit log goes to the standard output.
+    seconds at most. A worker in which a request hangs for 20 seconds, or that takes too much
+    memory, is replaced. Without `audit.file` the audit log goes to the standard output.
+
+    A PostgreSQL that does not answer is no fault: the service starts, and waits for it.
 
     \b
     Examples:
@@ -97,7 +113,7 @@ def serve(context: click.Context, workers: int, threads: int, bind: str, check: 
         return
     if path is not None:
         os.environ[configuration.FILE_VARIABLE] = str(path.absolute())
-    os.execv(sys.executable, _command(workers, threads, bind))  # noqa: S606
+    os.execv(sys.executable, _command(workers, threads, memory, bind))  # noqa: S606
 
 
 def _faults(path: Path | None, workers: int) -> Iterator[Fault]:
@@ -117,7 +133,7 @@ def _faults(path: Path | None, workers: int) -> Iterator[Fault]:
         state.database.close()
 
 
-def _command(workers: int, threads: int, bind: str) -> list[str]:
+def _command(workers: int, threads: int, memory: int, bind: str) -> list[str]:
     if bind.startswith("unix:"):
         place = [f"--uds={bind.removeprefix('unix:')}", "--uds-permissions=0o660"]
     else:
@@ -137,8 +153,11 @@ def _command(workers: int, threads: int, bind: str) -> list[str]:
         "--respawn-failed-workers",
         f"--respawn-interval={OVERLAP_SECONDS}",
         f"--workers-kill-timeout={STOP_SECONDS}",
+        f"--workers-max-rss={memory}",
+        f"--rss-sample-interval={MEMORY_LOOK_SECONDS}",
+        f"--rss-samples={MEMORY_LOOKS}",
         "--log-level=warning",
-        "flask_usher.factory:create_worker",
+        "flask_usher.serving:create_worker",
     ]
 
 

@@ -9,6 +9,7 @@ from flask import Response
 
 from flask_usher.providers.base import RemoteProvider
 
+from ..clocks import TOLERATED_SECONDS, difference
 from ..errors import UsherError
 from ..schema import is_current
 from ..state import State, current_state
@@ -29,7 +30,8 @@ def ready() -> Response:
     With an audit log that may fail and has failed, or with limits that each process counts for
     itself because Redis is away, or with a new policy that has faults so that the one before
     it decides, or with workers that have had different policies or keys for longer than a
-    change takes to reach them all, the answer is 200 `degraded`.
+    change takes to reach them all, or with a clock that differs from the database server's, the
+    answer is 200 `degraded`.
     """
     state = current_state()
     found = checks(state)
@@ -51,6 +53,9 @@ def checks(state: State) -> dict[str, str]:
     found = {}
     try:
         found["database"] = "ok" if is_current(state.database) else "schema not current"
+        ahead = difference(state.database, state.clock)
+        if ahead is not None:
+            found["clock"] = "ok" if abs(ahead) <= TOLERATED_SECONDS else "degraded"
     except UsherError:
         found["database"] = "unavailable"
     try:

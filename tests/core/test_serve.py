@@ -73,21 +73,37 @@ def test_what_may_start(installation: Installation, changes: dict[str, Any]) -> 
         ("public_url", "https", {"public_url": "http://www.shop.example"}),
         ("allowed_origins.0", "an origin such as", {"allowed_origins": ["https://*.example"]}),
         ("secret_key", "32", {"secret_key": "short"}),
-        ("proxy.trusted_addresses", "127.0.0.1 among them", {"proxy": {}}),
-        (
+        pytest.param(
+            "proxy.trusted_addresses", "127.0.0.1 among them", {"proxy": {}}, id="row159-none"
+        ),
+        pytest.param(
+            "proxy.trusted_addresses",
+            "127.0.0.1 among them",
+            {"proxy": {"trusted_addresses": []}},
+            id="row159-empty",
+        ),
+        pytest.param(
             "proxy.trusted_addresses",
             "127.0.0.1 among them",
             {"proxy": {"trusted_addresses": ["10.0.0.7"]}},
+            id="row159-another",
+        ),
+        pytest.param(
+            "proxy.trusted_addresses.0",
+            "addresses of your own",
+            {"proxy": {"trusted_addresses": ["0.0.0.0/0"]}},
+            id="row159-all-ipv4",
+        ),
+        pytest.param(
+            "proxy.trusted_addresses.0",
+            "addresses of your own",
+            {"proxy": {"trusted_addresses": ["::/0"]}},
+            id="row159-all-ipv6",
         ),
         ("limits.workers", "2 or more", {"limits": {"workers": 1}}),
         ("audit.file", "write", {"audit": {"file": "missing/audit.log"}}),
         ("audit.syslog", "write", {"audit": {"syslog": "/missing/log"}}),
         ("database.url", "usher db upgrade", {"database": {"url": "sqlite:///other.db"}}),
-        (
-            "database.url",
-            "answers",
-            {"database": {"url": "postgresql+psycopg://u:hidden@127.0.0.1:1/u"}},
-        ),
         (
             "providers.web.insecure_loopback",
             "false",
@@ -122,6 +138,26 @@ def test_what_may_not(
     assert remedy in result.stderr
     assert "hidden" not in result.stderr
     assert not (installation.folder / "other.db").exists()
+
+
+@pytest.mark.usefixtures("tables")
+def test_row_177_a_database_server_that_is_away_is_waited_for(
+    installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = "postgresql+psycopg://u:hidden@127.0.0.1:1/u"
+    result = check(installation, database={"url": url})
+    assert result.output == "Usher would start.\n"
+    assert result.exit_code == 0
+    assert "the database does not answer" in caplog.text
+    assert "hidden" not in caplog.text
+
+
+@pytest.mark.usefixtures("tables")
+def test_row_163_a_file_that_is_no_database_is_a_fault(installation: Installation) -> None:
+    (installation.folder / "other.db").write_bytes(b"no database" * 1000)
+    result = check(installation, database={"url": "sqlite:///other.db"})
+    assert result.exit_code == 1
+    assert "a database that answers" in result.stderr
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on"])

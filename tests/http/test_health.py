@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,28 @@ def test_row_186_without_a_database(make_service: MakeService) -> None:
     checks = CHECKS | {"database": "unavailable"}
     assert answer.members == READY | {"status": "not ready", "checks": checks}
     assert service.browser().get("/usher/health/live").status_code == 200
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("ahead", "verdict"),
+    [
+        pytest.param(0, "ok", id="row126-right"),
+        pytest.param(28, "ok", id="row126-28-seconds-ahead"),
+        pytest.param(-28, "ok", id="row126-28-seconds-behind"),
+        pytest.param(32, "degraded", id="row126-32-seconds-ahead"),
+        pytest.param(-32, "degraded", id="row126-32-seconds-behind"),
+        pytest.param(86400, "degraded", id="row126-a-day-ahead"),
+    ],
+)
+def test_a_clock_that_differs_from_the_databases(
+    postgresql_service: Service, ahead: float, verdict: str
+) -> None:
+    postgresql_service.clock.now = time.time() + ahead
+    answer = postgresql_service.browser().get("/usher/health/ready")
+    assert answer.status_code == 200
+    assert answer.members["checks"] == CHECKS | {"clock": verdict}
+    assert answer.members["status"] == {"ok": "ready"}.get(verdict, verdict)
 
 
 def test_row_186_without_an_audit_log(make_service: MakeService) -> None:

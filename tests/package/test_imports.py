@@ -14,7 +14,8 @@ LAYERS = """
     account_fields
     page_findings
     embedding nginx_block page_probe
-    factory
+    serving
+    factory watchdog
     extension
     sandbox host_identity signals metrics
     views
@@ -31,7 +32,9 @@ LAYERS = """
     visitor_keys settings openid_registry pauses
     provider_settings rules
     attempts logouts
-    replays sign_in_records setting_types database inspection_checks
+    replays sign_in_records setting_types clocks inspection_checks
+    database
+    postgresql sqlite
     keys
     keyed_digests timestamps errors audit_sinks audit_reader page_origins script_files
 """

@@ -100,6 +100,7 @@ def migrated_postgresql_database(postgresql_server: PostgresqlServer) -> str:
 
 def _opened(url: str) -> Iterator[Database]:
     database = Database(url)
+    database.create()
     yield database
     database.close()
 

@@ -29,9 +29,12 @@ synchronous_commit = off
 
 
 class PostgresqlServer:
-    """A server whose data live in a folder of its own; `programs` is where `initdb` is."""
+    """A server whose data live in a folder of its own; `programs` is where `initdb` is.
 
-    def __init__(self, programs: Path) -> None:
+    `options` are further lines of its configuration.
+    """
+
+    def __init__(self, programs: Path, *options: str) -> None:
         self._programs = programs
         # Short, since the path of a socket may have 107 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="usher-pg-"))
@@ -50,7 +53,12 @@ class PostgresqlServer:
             "initdb", "-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
         )
         with (self._folder / "data/postgresql.conf").open("a") as file:
-            file.write(CONFIGURATION.format(folder=self._folder))
+            file.write("\n".join([CONFIGURATION.format(folder=self._folder), *options, ""]))
+
+    @property
+    def socket(self) -> Path:
+        """Where the server listens."""
+        return self._folder / ".s.PGSQL.5432"
 
     def start(self) -> None:
         """Start the server and wait until it answers."""

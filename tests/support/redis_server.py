@@ -26,19 +26,19 @@ class RedisServer:
         self._options = options
         # Short, since the path of a socket may have 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="usher-redis-"))
-        self._socket = self.folder / "socket"
+        self.socket = self.folder / "socket"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """What `redis.url` takes."""
-        return f"unix://{self._socket}"
+        return f"unix://{self.socket}"
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
         configuration = self.folder / "redis.conf"
         lines = (
-            *("bind 127.0.0.1", "port 0", f"unixsocket {self._socket}"),
+            *("bind 127.0.0.1", "port 0", f"unixsocket {self.socket}"),
             *('save ""', f"dir {self.folder}"),
         )
         configuration.write_text("\n".join(lines + self._options) + "\n")

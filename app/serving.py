@@ -1,0 +1,22 @@
+"""What `usher serve` has granian load in each worker."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from .factory import create_app
+from .state import EXTENSION, State
+from .watchdog import Watchdog
+
+
+def create_worker() -> Flask:
+    """Return the service for this process, which forks no more.
+
+    It is known among the workers from now on, not from its first request on, and ends its
+    process when a request hangs. Raises `SettingsError`.
+    """
+    app = create_app()
+    state: State = app.extensions[EXTENSION]
+    state.background.start()
+    app.wsgi_app = Watchdog(app.wsgi_app)  # type: ignore[method-assign]
+    return app
