@@ -70,7 +70,8 @@ class AuditLog:
 
     `clock` gives seconds since the epoch. A line that the sink does not take is counted; the
     count is the first line that it takes again. With `best_effort` that is all, else nothing
-    is decided without its line. `observers` learn of each decision afterwards.
+    is decided without its line. `observers` learn of each decision afterwards, and `lost` is
+    called for each line that the sink did not take.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class AuditLog:
         *,
         best_effort: bool = False,
         observers: tuple[Observer, ...] = (),
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.best_effort = best_effort
         self._sink = sink
@@ -88,6 +90,7 @@ class AuditLog:
         self._clock = clock
         self._observers = observers
         self._lost = 0
+        self._tell_lost = lost
         self._lock = threading.Lock()
 
     def write(self, event: str, code: str, visit: Visit, **details: Unpack[Details]) -> None:
@@ -163,6 +166,7 @@ class AuditLog:
         return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def _count_loss(self, error: OSError) -> None:
+        self._tell_lost()
         with self._lock:
             self._lost += 1
             is_first = self._lost == 1

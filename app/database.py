@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, Connection, Engine, Row, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from .errors import StoreUnavailable
+from .timing import Timer, Took, unmeasured
 
 BUSY_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_SECONDS = 2
@@ -31,11 +32,12 @@ class Database:
     `first` is the fast way for the token path: each thread keeps a connection in autocommit
     mode, which saves the pool's check-out and its rollback on every read. `reading` and
     `writing` are for everything else. All raise `StoreUnavailable` when the database does not
-    answer in time.
+    answer in time. `took` learns of each.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, took: Took = unmeasured) -> None:
         self.url: URL = make_url(url)
+        self._took = took
         self.engine: Engine = _writing_engine(self.url)
         self._read_engine: Engine = _reading_engine(self.url)
         self._local = threading.local()
@@ -52,6 +54,12 @@ class Database:
         self, statement: sa.Select[Any], parameters: Mapping[str, object]
     ) -> Row[Any] | None:
         """Return the first row of a read, or `None`."""
+        with Timer(self._took, StoreUnavailable):
+            return self._first(statement, parameters)
+
+    def _first(
+        self, statement: sa.Select[Any], parameters: Mapping[str, object]
+    ) -> Row[Any] | None:
         for last_try in (False, True):
             try:
                 return self._held().execute(statement, dict(parameters)).first()
@@ -67,13 +75,13 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees committed data and changes nothing."""
-        with _store_errors(), self._read_engine.connect() as connection:
+        with self._measured(), self._read_engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a connection in a transaction that commits when the block ends well."""
-        with _store_errors(), self.engine.begin() as connection:
+        with self._measured(), self.engine.begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -81,6 +89,11 @@ class Database:
         self._drop()
         self.engine.dispose()
         self._read_engine.dispose()
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        with Timer(self._took, StoreUnavailable), _store_errors():
+            yield
 
     def _held(self) -> Connection:
         held: _Held | None = getattr(self._local, "held", None)

@@ -8,32 +8,44 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ..audit import Details, Visit
 from ..database import Database
 from ..errors import StoreUnavailable
 from ..rules.tables import ISSUED
+from .labels import KNOWN_CODES, OTHER
+from .meters import Meters
 from .reports import Report
 from .store import Batch, minute_of, save, thin
-from .tables import HOUR, LONGEST_LABEL, Event, Key
+from .tables import ALL_BEFORE, HOUR, LONGEST_LABEL, Event, Key, Meter
 
 SAVE_SECONDS = 3.0
 MOST_COUNTERS = 10_000
 MOST_REPORTS = 2000
+SIGNED_IN = "signed-in"
 logger = logging.getLogger(__name__)
 
 
 class Outcomes:
-    """Learns of each decision and each report. `clock` gives seconds since the epoch.
+    """Learns of each decision, each report and each request; saves the meters as well.
 
+    `clock` gives seconds since the epoch; `providers` are the names that may be labels.
     Methods are for several threads at once. A thread that runs only while there is something
     to save does so every `SAVE_SECONDS`, and once more when the process ends.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float],
+        meters: Meters | None = None,
+        providers: Collection[str] = (),
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._meters = meters or Meters()
+        self._providers = providers
         self._batch = Batch()
         self._lock = threading.Lock()
         self._saving = threading.Lock()
@@ -43,13 +55,23 @@ class Outcomes:
         self._is_closed = False
 
     def __call__(self, event: str, code: str, visit: Visit, details: Details) -> None:
-        """Count a decision about a token, once its audit line is written."""
+        """Count a decision about a token or a sign-in, once its audit line is written."""
+        if event == "sign-in":
+            self._count_sign_in(code, details)
         if event != "token":
             return
         minute = minute_of(self._clock())
         issued = code == ISSUED
         label = "" if issued else code[:LONGEST_LABEL]
         self._count(Key(minute, Event.GRANTED if issued else Event.REFUSED, label))
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request to a route that there is, once it is answered."""
+        self._meters.count(Meter.REQUEST, f"{route} {status // 100}xx")
+        self._meters.histogram(Meter.REQUEST_US, route).took(seconds)
+        if self._saver is None:
+            with self._lock:
+                self._save_soon()
 
     def report(self, report: Report) -> None:
         """Take a report. Raises `StoreUnavailable` when too many wait for the database."""
@@ -66,6 +88,8 @@ class Outcomes:
                 return False
             with self._lock:
                 batch, self._batch = self._batch, Batch()
+            for (meter, label), count in self._meters.drain().items():
+                batch.counts[Key(ALL_BEFORE, meter, label)] += count
             try:
                 if batch:
                     save(self._database, batch, self._clock())
@@ -84,10 +108,20 @@ class Outcomes:
 
     def close(self) -> None:
         """Save what there is. Nothing is saved after that, and the database may be closed."""
-        if self._batch:
+        if self._batch or self._saver is not None:
             self.save()
         with self._saving:
             self._is_closed = True
+
+    def _count_sign_in(self, code: str, details: Details) -> None:
+        person = details.get("identity")
+        given = person.provider if person else details.get("provider")
+        provider = given if given in self._providers else OTHER
+        if code == SIGNED_IN:
+            self._meters.count(Meter.SIGNED_IN, provider)
+        else:
+            known = code if code in KNOWN_CODES else OTHER
+            self._meters.count(Meter.NOT_SIGNED_IN, f"{provider} {known}")
 
     def _count(self, key: Key) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ LAYERS = """
     factory
     extension
     sandbox host_identity signals metrics
+    meter_metrics state_metrics
     views
     state
     admission authentication outcomes
@@ -32,6 +33,7 @@ LAYERS = """
     provider_settings rules
     attempts logouts
     replays sign_in_records setting_types database inspection_checks
+    timing
     keys errors audit_sinks audit_reader page_origins script_files
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
