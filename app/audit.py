@@ -28,11 +28,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What the audit log says of a request: where it came from, and the id to ask about it."""
+    """What the audit log says of a request: where it came from, and the id to ask about it.
+
+    `request_id` is the one in the proxy's log.
+    """
 
     support_id: str
     address: str
     site: str | None
+    request_id: str | None = None
 
 
 class Details(TypedDict, total=False):
@@ -139,6 +143,8 @@ class AuditLog:
             "support_id": visit.support_id,
             "address": visit.address[:LONGEST_FIELD],
         }
+        if visit.request_id is not None:
+            line["request_id"] = visit.request_id
         if visit.site is not None:
             line["site"] = visit.site[:LONGEST_FIELD]
         identity = details.get("identity")

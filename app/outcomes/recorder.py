@@ -116,7 +116,7 @@ class Outcomes:
     def _count_sign_in(self, code: str, details: Details) -> None:
         person = details.get("identity")
         given = person.provider if person else details.get("provider")
-        provider = given if given in self._providers else OTHER
+        provider = given if given and given in self._providers else OTHER
         if code == SIGNED_IN:
             self._meters.count(Meter.SIGNED_IN, provider)
         else:

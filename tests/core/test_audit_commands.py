@@ -20,7 +20,7 @@ from support.command_line import CommandLine, command_line
 from support.installations import Installation
 from support.service import PASSWORD
 
-from flask_usher.audit_reader import canonical_support_id
+from flask_usher.audit_reader import canonical_id
 
 __all__ = ["command_line"]
 
@@ -141,7 +141,7 @@ class TestShow:
         assert JANE in usher.succeed("audit", "show", read_out)
 
     def test_letters_that_look_like_digits(self) -> None:
-        assert canonical_support_id("O1I1L-ABCDE") == "01111-ABCDE"
+        assert canonical_id("O1I1L-ABCDE") == "01111-ABCDE"
 
     @pytest.mark.parametrize(
         "text", ["", "-", "7XK2M", "7XK2M-9QFT44", "7XK2M-9QFTU", "é" * 10]

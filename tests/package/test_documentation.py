@@ -138,7 +138,7 @@ def test_every_field_of_the_audit_log_is_documented_and_no_other(tmp_path: Path)
     log.write(
         "event",
         "code",
-        Visit("support id", "address", "site"),
+        Visit("support id", "address", "site", "request id"),
         identity=Identity(provider="local", subject="1", signed_in_at=0),
         account="jane",
         token=Token("token", expires_at=60, expires_in=60, dropped=("email",)),

@@ -31,9 +31,10 @@ LAYERS = """
     sign_ins user_ids support_ids counters configuration registry schema inspection proxies
     visitor_keys settings openid_registry pauses
     provider_settings rules
+    json_lines
     attempts logouts
     replays sign_in_records setting_types database inspection_checks
-    timing
+    timing request_ids
     keys errors audit_sinks audit_reader page_origins script_files
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
