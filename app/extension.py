@@ -15,6 +15,7 @@ from .app_rules import AppRules
 from .audit import AuditLog, Observer
 from .audit_sinks import FileSink, Sink, StreamSink, SyslogSink
 from .authentication import Authentication
+from .background import Background, Job
 from .configuration import PolicySource
 from .database import Database
 from .host_identity import flask_login_identity
@@ -26,6 +27,7 @@ from .outcomes.tables import Meter
 from .pauses import Pauses
 from .policies import Policies
 from .policy import Policy, Rule
+from .presence import Presence
 from .recent_failures import RecentFailures
 from .registry import make_providers
 from .self_test import self_test
@@ -41,6 +43,7 @@ from .views.guard import Guard
 from .views.request_meter import RequestMeter
 from .views.session import VisitorManager
 from .visitor_keys import VisitorKeys
+from .workers import Standing
 
 STDOUT, STDERR = 1, 2
 Identify = Callable[[], Identity | None]
@@ -100,6 +103,7 @@ class Usher:
             app.register_blueprint(operator_blueprint, url_prefix=prefix)
         # The first to see a request is the last to see its answer.
         RequestMeter(state).install(app)
+        app.before_request(state.background.start)
         Guard(state).install(app)
         if not has_login_manager:
             VisitorManager().init_app(app)
@@ -173,6 +177,7 @@ def build(
         faulty=lambda: meters.count(Meter.POLICY_FAULTY),
     )
     pauses = Pauses(database, clock)
+    presence = Presence(database, lambda: _standing(settings, policies))
     return State(
         settings=settings,
         clock=clock,
@@ -197,8 +202,17 @@ def build(
         audit=audit,
         visitor_keys=VisitorKeys(settings.secret_key),
         outcomes=outcomes,
+        presence=presence,
+        background=Background(
+            Job(outcomes.save, outcomes.close), Job(presence.announce, presence.leave)
+        ),
         support_ids=SupportIds(settings.secret_key, clock),
     )
+
+
+def _standing(settings: Settings, policies: Policies) -> Standing:
+    own, recipient = settings.token.signing_key.fingerprint, settings.recipient_key.fingerprint
+    return Standing(policies.current().version, own, frozenset({own, recipient}))
 
 
 def _audit_sink(settings: AuditSettings, console: int) -> Sink:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from flask import Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
 from .extension import Usher
+from .json_lines import log_as_json
 from .proxies import TrustedProxies
 from .request_ids import RequestIds
 from .state import EXTENSION, State
@@ -37,6 +39,19 @@ def create_app(
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
         RequestIds(app.wsgi_app), trusted
     )
+    return app
+
+
+def create_worker() -> Flask:
+    """Return the service for this process, which begins to serve with it and forks no more.
+
+    It is known among the workers from now on, not from its first request on. What the process
+    logs goes to the standard error as JSON.
+    """
+    log_as_json(sys.stderr)
+    app = create_app()
+    state: State = app.extensions[EXTENSION]
+    state.background.start()
     return app
 
 

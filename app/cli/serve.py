@@ -138,7 +138,7 @@ def _command(workers: int, threads: int, bind: str) -> list[str]:
         f"--respawn-interval={OVERLAP_SECONDS}",
         f"--workers-kill-timeout={STOP_SECONDS}",
         "--log-level=warning",
-        "flask_usher:create_app",
+        "flask_usher.factory:create_worker",
     ]
 
 

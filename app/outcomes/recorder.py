@@ -20,7 +20,6 @@ from .reports import Report
 from .store import Batch, minute_of, save, thin
 from .tables import ALL_BEFORE, HOUR, LONGEST_LABEL, Event, Key, Meter
 
-SAVE_SECONDS = 3.0
 MOST_COUNTERS = 10_000
 MOST_REPORTS = 2000
 SIGNED_IN = "signed-in"
@@ -31,8 +30,8 @@ class Outcomes:
     """Learns of each decision, each report and each request; saves the meters as well.
 
     `clock` gives seconds since the epoch; `providers` are the names that may be labels.
-    Methods are for several threads at once. A thread that runs only while there is something
-    to save does so every `SAVE_SECONDS`, and once more when the process ends.
+    Methods are for several threads at once. What there is must be saved every few seconds, and
+    once more when the process ends.
     """
 
     def __init__(
@@ -49,9 +48,9 @@ class Outcomes:
         self._batch = Batch()
         self._lock = threading.Lock()
         self._saving = threading.Lock()
-        self._saver: threading.Thread | None = None
         self._thinned_hour: int | None = None
         self._is_failing = False
+        self._has_served = False
         self._is_closed = False
 
     def __call__(self, event: str, code: str, visit: Visit, details: Details) -> None:
@@ -67,11 +66,9 @@ class Outcomes:
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request to a route that there is, once it is answered."""
+        self._has_served = True
         self._meters.count(Meter.REQUEST, f"{route} {status // 100}xx")
         self._meters.histogram(Meter.REQUEST_US, route).took(seconds)
-        if self._saver is None:
-            with self._lock:
-                self._save_soon()
 
     def report(self, report: Report) -> None:
         """Take a report. Raises `StoreUnavailable` when too many wait for the database."""
@@ -79,7 +76,6 @@ class Outcomes:
             if len(self._batch.reports) >= MOST_REPORTS:
                 raise StoreUnavailable
             self._batch.reports.append((self._clock(), report))
-            self._save_soon()
 
     def save(self) -> bool:
         """Save what there is now; tell whether the database took it."""
@@ -108,7 +104,8 @@ class Outcomes:
 
     def close(self) -> None:
         """Save what there is. Nothing is saved after that, and the database may be closed."""
-        if self._batch or self._saver is not None:
+        # What a command has metered of itself is of no interest.
+        if self._batch or self._has_served:
             self.save()
         with self._saving:
             self._is_closed = True
@@ -128,7 +125,6 @@ class Outcomes:
             counts = self._batch.counts
             if key in counts or len(counts) < MOST_COUNTERS:
                 counts[key] += 1
-            self._save_soon()
 
     def _keep(self, batch: Batch) -> None:
         with self._lock:
@@ -149,23 +145,3 @@ class Outcomes:
         if not self._is_failing:
             self._is_failing = True
             logger.warning("outcomes %s", what)
-
-    def _save_soon(self) -> None:
-        if self._saver is None:
-            # Not a daemon, as the threads of some servers are: it is waited for at the end.
-            self._saver = threading.Thread(target=self._run, name="outcomes", daemon=False)
-            try:
-                self._saver.start()
-            except RuntimeError:
-                # No thread can be had now; the next decision tries again.
-                self._saver = None
-
-    def _run(self) -> None:
-        main = threading.main_thread()
-        while True:
-            main.join(SAVE_SECONDS)
-            self.save()
-            with self._lock:
-                if not self._batch or self._is_closed or not main.is_alive():
-                    self._saver = None
-                    return

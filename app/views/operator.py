@@ -16,6 +16,7 @@ from ..outcomes.figures import Series, last_failures, series
 from ..outcomes.rows import as_csv, cells, moment
 from ..outcomes.tables import DAY, HOUR, MINUTE, Event, Failure
 from ..state import State, current_state
+from ..workers import Worker, seen
 from .charts import Chart, bars, lines, time_label
 from .health import checks, provider_checks
 from .pages import render
@@ -190,11 +191,18 @@ def _facts(state: State) -> list[Fact]:
         Fact("life of a token", f"{settings.token.lifetime_seconds} s"),
         Fact("limits count", "in Redis, together" if settings.redis else "in each process"),
     ]
+    facts += [_worker(it) for it in seen(state.database)]
     if policy.fault is not None:
         facts.append(Fact("new policy", "has faults: usher policy test", "bad"))
     if settings.sandbox is not None:
         facts.append(Fact("sandbox", "on: no real iAdvize", "bad"))
     return facts
+
+
+def _worker(worker: Worker) -> Fact:
+    standing = worker.standing
+    told = f"release {worker.release}, policy {standing.policy}, key {standing.signing_key}"
+    return Fact(f"worker {worker.host} {worker.process}", told)
 
 
 def _checked(name: str, verdict: str) -> Fact:

@@ -304,12 +304,9 @@ def process(var: Path, free_port: int, request: pytest.FixtureRequest) -> Iterat
 def test_it_serves_until_it_is_stopped(
     process: Process, var: Path, free_port: int, stop: signal.Signals
 ) -> None:
-    assert _ready(process, f"http://127.0.0.1:{free_port}") == {
-        "status": "ready",
-        "checks": {"database": "ok", "audit": "ok", "policy": "ok", "limits": "ok"},
-        "policy": PolicySettings().version,
-        "providers": {},
-    }
+    ready = _ready(process, f"http://127.0.0.1:{free_port}")
+    assert ready["status"] == "ready"
+    assert ready["policy"] == PolicySettings().version
     with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as page:
         assert page.url == f"http://127.0.0.1:{free_port}/usher/sandbox/"
     process.send_signal(stop)

@@ -20,9 +20,9 @@ LAYERS = """
     meter_metrics state_metrics
     views
     state
-    admission authentication outcomes
+    admission authentication outcomes presence
     explanation
-    policies app_rules audit self_test recent_failures
+    policies app_rules audit self_test recent_failures background workers
     minter refusals problem_details
     policy
     limits shared_counters
@@ -34,8 +34,9 @@ LAYERS = """
     json_lines
     attempts logouts
     replays sign_in_records setting_types database inspection_checks
-    timing request_ids
+    timing
     keys errors audit_sinks audit_reader page_origins script_files
+    request_ids
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 

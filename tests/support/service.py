@@ -18,7 +18,16 @@ from joserfc.jwk import RSAKey
 from support.keys import private_pem, rsa_key
 from werkzeug.test import Client, TestResponse
 
-from flask_usher import State, Usher, create_app, keys, logouts, replays, sign_in_records
+from flask_usher import (
+    State,
+    Usher,
+    create_app,
+    keys,
+    logouts,
+    replays,
+    sign_in_records,
+    workers,
+)
 from flask_usher.outcomes.tables import metadata as outcome_tables
 from flask_usher.providers import accounts
 from flask_usher.providers.accounts import Account, NewAccount
@@ -371,8 +380,6 @@ def make_service(
     workshop = Workshop(tmp_path, key_files, password_hash, sqlite_template)
     yield workshop.make
     for service in workshop.services:
-        # Or it would be saved during the next test.
-        service.state.outcomes.save()
         service.state.close()
         assert_no_secret(service, log.text)
 
@@ -401,8 +408,8 @@ def service(shared_service: Service, log: LogText) -> Iterator[Service]:
     shared_service.latest = shared_service.clock.now
     shared_service.state.outcomes.save()
     with shared_service.state.database.writing() as connection:
-        for table in (accounts.table, sign_in_records.table, replays.table, logouts.table):
-            connection.execute(table.delete())
+        for module in (accounts, sign_in_records, replays, logouts, workers):
+            connection.execute(module.table.delete())
         for table in outcome_tables.sorted_tables:
             connection.execute(table.delete())
     shared_service.audit_file.unlink(missing_ok=True)
