@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from .state import State
+from .workers import Difference, differences, seen
 
 
 def state_metrics(state: State) -> Iterator[Metric]:
@@ -16,6 +18,20 @@ def state_metrics(state: State) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "usher_paused", "Whether the operator has stopped all tokens.", value=is_paused
     )
+    workers = seen(state.database)
+    family = GaugeMetricFamily(
+        "usher_workers", "Processes that serve.", labels=("host", "release")
+    )
+    for labels, count in sorted(Counter((it.host, it.release) for it in workers).items()):
+        family.add_metric(labels, count)
+    yield family
+    differing = differences(workers)
+    family = GaugeMetricFamily(
+        "usher_workers_disagree", "Whether processes have different ones.", labels=("on",)
+    )
+    for difference in Difference:
+        family.add_metric([difference], difference in differing)
+    yield family
     since = _signing_key_since(state)
     if since is not None:
         yield GaugeMetricFamily(

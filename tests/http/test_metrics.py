@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,13 @@ from support.openid_service import OpenIdService
 from support.redis_server import RedisServer
 from support.service import MakeService, Service
 
+from flask_usher import workers
 from flask_usher.meter_metrics import COUNTERS, HISTOGRAMS
 from flask_usher.metrics import registry_of
 from flask_usher.outcomes.tables import Meter, counts
 from flask_usher.testing import Endpoint, HangUp
+
+NOBODY = {"code": "nobody", "refuse_when": "true"}
 
 
 def exposed(service: Service) -> str:
@@ -73,7 +78,7 @@ def test_sign_ins_are_counted_by_provider_and_code(make_service: MakeService) ->
     assert found[f'{failures}{{code="not-found",provider="other"}}'] == 1
 
 
-def test_row_153_strangers_make_no_further_labels(make_service: MakeService) -> None:
+def test_strangers_make_no_further_labels(make_service: MakeService) -> None:
     service = make_service()
     browser = service.browser()
 
@@ -96,28 +101,6 @@ def test_row_153_strangers_make_no_further_labels(make_service: MakeService) -> 
     assert [of_everything(f"another-{number}") for number in range(10)] == [first] * 10
     assert "another" not in exposed(service)
     assert "one" not in {it.split('"')[1] for it in samples(service) if '"' in it}
-
-
-def test_what_a_database_that_was_away_did_not_take_is_saved_later(
-    make_service: MakeService,
-) -> None:
-    service = make_service()
-    file = Path(service.config["database"]["url"].removeprefix("sqlite:///"))
-    browser = service.signed_in()
-    browser.ask()
-    assert service.state.outcomes.save()
-    service.state.database.close()
-    away = file.with_suffix(".away")
-    os.rename(file, away)
-    file.mkdir()
-    assert browser.ask().status_code == 503
-    assert not service.state.outcomes.save()
-    file.rmdir()
-    os.rename(away, file)
-    found = samples(service)
-    assert found['usher_requests_total{route="/token",status="5xx"}'] == 1
-    failed = 'usher_dependency_failures_total{dependency="database",provider=""}'
-    assert found[failed] >= 1
 
 
 def test_up_alone_is_left_without_a_database(make_service: MakeService) -> None:
@@ -182,6 +165,25 @@ def test_a_faulty_policy_is_counted(make_service: MakeService, tmp_path: Path) -
         service.browser().ask()
         time.sleep(0.1)
     assert samples(service)["usher_policy_reload_failures_total"] == 1
+
+
+def test_workers_and_what_they_disagree_on(make_service: MakeService) -> None:
+    service = make_service()
+    host = socket.gethostname()
+    sole = f'usher_workers{{host="{host}",release="{version("flask-usher")}"}}'
+    disagree = 'usher_workers_disagree{on="policy"}'
+    assert sole not in samples(service)
+    service.state.presence.announce()
+    found = samples(service)
+    assert (found[sole], found[disagree]) == (1, 0)
+    other = make_service(database=service.config["database"], policy={"rules": [NOBODY]})
+    other.state.presence.announce()
+    with service.state.database.writing() as connection:
+        changed_at = workers.table.c.changed_at
+        long_ago = changed_at - workers.ROLL_OUT_SECONDS
+        connection.execute(workers.table.update().values(changed_at=long_ago))
+    found = samples(service)
+    assert (found[sole], found[disagree]) == (2, 1)
 
 
 def test_a_pause_shows(make_service: MakeService) -> None:
