@@ -42,6 +42,7 @@ run-host: $(VENV)/.installed
 
 test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run the test suite on all processors; with ARGS, what they choose on one
 	@scripts/install-system-packages chromium curl logrotate nginx postgresql redis-server softhsm2 systemd
+	@scripts/unpack-prometheus
 	@$(VENV)/bin/pytest $(or $(ARGS),--numprocesses=auto --dist=worksteal)
 
 lint: $(VENV)/.development $(TYPES)  ## Check style and types

@@ -9,7 +9,7 @@ learns of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
 from flask_usher.providers.base import (
@@ -54,7 +54,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The stages, wired."""
+    """The stages, wired. `stage` gives the context in which each of them runs, by its name."""
 
     sign_ins: SignIns
     providers: Mapping[str, Provider]
@@ -66,6 +66,7 @@ class Admission:
     minter: Minter
     audit: AuditLog
     clock: Callable[[], float]
+    stage: Callable[[str], AbstractContextManager[object]]
 
     def admit(
         self, credentials: Credentials, visit: Visit
@@ -80,7 +81,10 @@ class Admission:
         outcome: Token | Refuse
         try:
             self.pauses.check()
-            with self.recent_failures.remembered(credentials.shown()):
+            with (
+                self.stage("recognise"),
+                self.recent_failures.remembered(credentials.shown()),
+            ):
                 sign_in, identity = self.recognise(credentials, visit)
             if identity is not None:
                 person = f"{identity.provider}:{identity.subject}"
@@ -88,8 +92,9 @@ class Admission:
                 standing.demand()
             asker = Asker(visit.address, visit.site)
             facts = Facts(sign_in, identity, self.clock(), asker)
-            decision = policy.decide(facts)
-            shadow = policy.shadow_answer(facts)
+            with self.stage("policy"):
+                decision = policy.decide(facts)
+                shadow = policy.shadow_answer(facts)
             outcome = decision if isinstance(decision, Refuse) else self._mint(decision)
         except Exception as error:
             outcome = refusal_of(error, visit.support_id)
@@ -100,7 +105,8 @@ class Admission:
         else:
             details["token"] = outcome
         code = outcome.code if isinstance(outcome, Refuse) else ISSUED
-        self.audit.write("token", code, visit, **details)
+        with self.stage("audit"):
+            self.audit.write("token", code, visit, **details)
         return outcome, standing
 
     def recognise(
@@ -153,7 +159,8 @@ class Admission:
     def _mint(self, decision: Issue) -> Token:
         # A provider may have taken its time.
         self.pauses.check()
-        return self.minter.mint(decision)
+        with self.stage("mint"):
+            return self.minter.mint(decision)
 
 
 def _most_telling(

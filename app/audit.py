@@ -28,11 +28,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What the audit log says of a request: where it came from, and the id to ask about it."""
+    """What the audit log says of a request: where it came from, and the id to ask about it.
+
+    `request_id` is the one in the proxy's log.
+    """
 
     support_id: str
     address: str
     site: str | None
+    request_id: str | None = None
 
 
 class Details(TypedDict, total=False):
@@ -70,7 +74,8 @@ class AuditLog:
 
     `clock` gives seconds since the epoch. A line that the sink does not take is counted; the
     count is the first line that it takes again. With `best_effort` that is all, else nothing
-    is decided without its line. `observers` learn of each decision afterwards.
+    is decided without its line. `observers` learn of each decision afterwards, and `lost` is
+    called for each line that the sink did not take.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class AuditLog:
         *,
         best_effort: bool = False,
         observers: tuple[Observer, ...] = (),
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.best_effort = best_effort
         self._sink = sink
@@ -88,6 +94,7 @@ class AuditLog:
         self._clock = clock
         self._observers = observers
         self._lost = 0
+        self._tell_lost = lost
         self._lock = threading.Lock()
 
     def write(self, event: str, code: str, visit: Visit, **details: Unpack[Details]) -> None:
@@ -136,6 +143,8 @@ class AuditLog:
             "support_id": visit.support_id,
             "address": visit.address[:LONGEST_FIELD],
         }
+        if visit.request_id is not None:
+            line["request_id"] = visit.request_id
         if visit.site is not None:
             line["site"] = visit.site[:LONGEST_FIELD]
         identity = details.get("identity")
@@ -162,6 +171,7 @@ class AuditLog:
         return timestamp(self._clock(), "milliseconds")
 
     def _count_loss(self, error: OSError) -> None:
+        self._tell_lost()
         with self._lock:
             self._lost += 1
             is_first = self._lost == 1

@@ -1,4 +1,4 @@
-"""Reading the audit log: the lines of one support id, the last lines, and those to come."""
+"""Reading the audit log: the lines of one id, the last lines, and those to come."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
+
+from .request_ids import FORM
 
 BLOCK_BYTES = 1024 * 1024
 BACK_BYTES = 64 * 1024
@@ -32,8 +34,13 @@ class Entry:
         return value if isinstance(value, str) else json.dumps(value)
 
 
-def canonical_support_id(text: str) -> str:
-    """Return a support id as it is written, however it was read out. Raises `ValueError`."""
+def canonical_id(text: str) -> str:
+    """Return a support id as it is written, however it was read out, or a request id.
+
+    Raises `ValueError`.
+    """
+    if FORM.fullmatch(text):
+        return text
     letters = re.sub(r"[\s-]", "", text).upper().translate(_LOOKALIKES)
     if not re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{10}", letters):
         raise ValueError("no support id")
@@ -67,9 +74,9 @@ def opened(file: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(file)) if file.suffix == ".gz" else file.open("rb")
 
 
-def entries_with(stream: IO[bytes], support_id: str) -> Iterator[Entry]:
-    """Return the lines of one support id. Only lines that may be among them are parsed."""
-    wanted, rest = support_id.encode(), b""
+def entries_with(stream: IO[bytes], name: str) -> Iterator[Entry]:
+    """Return the lines of one support id or request id, parsing no other lines."""
+    wanted, rest = name.encode(), b""
     while block := stream.read(BLOCK_BYTES):
         whole, newline, rest = (rest + block).rpartition(b"\n")
         yield from _entries_in(whole + newline, wanted)
@@ -82,7 +89,10 @@ def _entries_in(text: bytes, wanted: bytes) -> Iterator[Entry]:
         start, end = text.rfind(b"\n", 0, position) + 1, text.find(b"\n", position)
         end = len(text) if end < 0 else end
         entry = entry_of(text[start:end])
-        if entry is not None and entry["support_id"] == wanted.decode():
+        if entry is not None and wanted.decode() in (
+            entry["support_id"],
+            entry["request_id"],
+        ):
             yield entry
         position = text.find(wanted, end)
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from . import sqlite
 from .errors import StoreUnavailable
+from .timing import Timer, Took, unmeasured
 
 POOL_TIMEOUT_SECONDS = 1
 WRITERS = 4
@@ -31,11 +32,12 @@ class Database:
     `first` is the fast way for the token path: each thread keeps a connection in autocommit
     mode, which saves the pool's check-out and its rollback on every read. `reading` uses the
     same connection, `writing` one of at most `WRITERS` others. All raise `StoreUnavailable`
-    when the database does not answer in time.
+    when the database does not answer in time. `took` learns of each.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, took: Took = unmeasured) -> None:
         self.url: URL = make_url(url)
+        self._took = took
         self.is_local = self.url.get_backend_name() == "sqlite"
         arguments: Mapping[str, object]
         if self.is_local:
@@ -76,6 +78,12 @@ class Database:
         self, statement: sa.Select[Any], parameters: Mapping[str, object]
     ) -> Row[Any] | None:
         """Return the first row of a read, or `None`."""
+        with Timer(self._took, StoreUnavailable):
+            return self._first(statement, parameters)
+
+    def _first(
+        self, statement: sa.Select[Any], parameters: Mapping[str, object]
+    ) -> Row[Any] | None:
         for last_try in (False, True):
             try:
                 return self._held().execute(statement, dict(parameters)).first()
@@ -93,22 +101,24 @@ class Database:
         """Give a connection that sees committed data and changes nothing."""
         # It may be lost without anybody knowing; a block can't be tried again.
         self.first(_PING, {})
-        try:
-            yield self._held()
-        except SQLAlchemyError as error:
-            self._drop()
-            raise StoreUnavailable from error
+        with Timer(self._took, StoreUnavailable):
+            try:
+                yield self._held()
+            except SQLAlchemyError as error:
+                self._drop()
+                raise StoreUnavailable from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a connection in a transaction that commits when the block ends well."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except sa.exc.IntegrityError:
-            raise
-        except SQLAlchemyError as error:
-            raise StoreUnavailable from error
+        with Timer(self._took, StoreUnavailable):
+            try:
+                with self.engine.begin() as connection:
+                    yield connection
+            except sa.exc.IntegrityError:
+                raise
+            except SQLAlchemyError as error:
+                raise StoreUnavailable from error
 
     @contextmanager
     def writing_at_length(self) -> Iterator[Connection]:

@@ -21,7 +21,9 @@ from .database import Database
 from .host_identity import flask_login_identity
 from .limits import Limits
 from .minter import Minter
+from .outcomes.meters import Meters
 from .outcomes.recorder import Outcomes
+from .outcomes.tables import Meter
 from .pauses import Pauses
 from .policies import Policies
 from .policy import Policy, Rule
@@ -38,6 +40,7 @@ from .support_ids import SupportIds
 from .user_ids import derivation
 from .views.blueprint import blueprint
 from .views.guard import Guard
+from .views.request_meter import RequestMeter
 from .views.session import VisitorManager
 from .visitor_keys import VisitorKeys
 from .workers import Standing
@@ -98,6 +101,8 @@ class Usher:
             from .views.operator import blueprint as operator_blueprint
 
             app.register_blueprint(operator_blueprint, url_prefix=prefix)
+        # The first to see a request is the last to see its answer.
+        RequestMeter(state).install(app)
         app.before_request(state.background.start)
         Guard(state).install(app)
         if not has_login_manager:
@@ -122,16 +127,24 @@ def build(
     Raises `SettingsError` when the keys fail their test.
     """
     token = settings.token
-    database = Database(settings.database.url)
-    outcomes = Outcomes(database, clock)
+    meters = Meters()
+    database = Database(settings.database.url, meters.dependency("database"))
+    outcomes = Outcomes(database, clock, meters, settings.providers.keys())
     audit = AuditLog(
         _audit_sink(settings.audit, console),
         settings.secret_key,
         clock,
         best_effort=settings.audit.when_unavailable == "count",
         observers=(outcomes,) if observer is None else (outcomes, observer),
+        lost=lambda: meters.count(Meter.LINE_LOST),
     )
-    counters = make_counters(settings.redis, settings.secret_key, clock)
+    counters = make_counters(
+        settings.redis,
+        settings.secret_key,
+        clock,
+        meters.dependency("redis"),
+        lambda: meters.count(Meter.COUNTED_ALONE),
+    )
     limits = Limits(settings.limits, counters)
     sign_ins = SignIns(
         database,
@@ -152,12 +165,16 @@ def build(
         optional_claims=token.optional_claims,
     )
     self_test(settings)
-    providers = make_providers(settings.providers, Resources(clock, database, identify))
+    resources = Resources(clock, database, identify, meters.provider)
+    providers = make_providers(settings.providers, resources)
     of_requests = tuple(it for it in providers.values() if isinstance(it, RequestProvider))
     user_id = derivation(token.user_id, token.pairwise_key)
     app_rules = AppRules(rules) if rules else None
     policies = Policies(
-        settings.policy, lambda policy: Policy(user_id, app_rules, policy), policy_source
+        settings.policy,
+        lambda policy: Policy(user_id, app_rules, policy),
+        policy_source,
+        faulty=lambda: meters.count(Meter.POLICY_FAULTY),
     )
     pauses = Pauses(database, clock)
     presence = Presence(database, lambda: _standing(settings, policies))
@@ -179,6 +196,7 @@ def build(
             minter,
             audit,
             clock,
+            meters.stage,
         ),
         authentication=Authentication(providers, sign_ins, limits, audit),
         audit=audit,

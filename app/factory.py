@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from .extension import Usher
 from .proxies import TrustedProxies
+from .request_ids import RequestIds
 from .state import EXTENSION, State
 
 
@@ -33,8 +34,9 @@ def create_app(
     if state.settings.sandbox is not None:
         app.add_url_rule("/", "sandbox", _to_sandbox)
     trusted = state.settings.proxy.trusted_addresses
-    if trusted:
-        app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
+    app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
+        RequestIds(app.wsgi_app), trusted
+    )
     return app
 
 

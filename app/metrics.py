@@ -1,4 +1,4 @@
-"""Outcomes for Prometheus: read from the database, so that all workers and hosts are in them.
+"""Metrics for Prometheus: read from the database, so that all workers and hosts are in them.
 
 Counters in the processes would need files that they share, and each host would tell of its
 own part only. What is in the database, one small process can tell of all.
@@ -18,10 +18,12 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from .database import Database
 from .errors import StoreUnavailable
-from .outcomes.figures import CLASSES, Figures, totals
+from .meter_metrics import meter_metrics
+from .outcomes.figures import CLASSES, Figures, metered, totals
 from .outcomes.tables import Event
+from .state import State
+from .state_metrics import state_metrics
 
 COUNTERS = {
     Event.GRANTED: ("usher_tokens_granted", "Tokens issued.", None),
@@ -37,28 +39,32 @@ HISTOGRAMS = {
 }
 
 
-class OutcomeCollector(Collector):
-    """Reads the figures at each scrape; `usher_up` is 0 while the database is away."""
+class Metrics(Collector):
+    """Reads all at each scrape; `usher_up` is 0 while the database is away."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        """Give all metrics."""
+        """Give all metrics, or `usher_up` alone."""
+        database = self._state.database
         try:
-            figures = totals(self._database)
+            figures, meters = totals(database), metered(database)
+            of_state = list(state_metrics(self._state))
         except StoreUnavailable:
             yield GaugeMetricFamily("usher_up", "Whether the database answers.", value=0)
             return
         yield GaugeMetricFamily("usher_up", "Whether the database answers.", value=1)
         yield from _counters(figures)
         yield from _histograms(figures)
+        yield from meter_metrics(meters)
+        yield from of_state
 
 
-def registry_of(database: Database) -> CollectorRegistry:
-    """Return a registry with the figures of this database, and nothing about the process."""
+def registry_of(state: State) -> CollectorRegistry:
+    """Return a registry with the metrics of an installation, and nothing about the process."""
     registry = CollectorRegistry()
-    registry.register(OutcomeCollector(database))
+    registry.register(Metrics(state))
     return registry
 
 

@@ -19,11 +19,13 @@ def make_openid_provider(
 ) -> Provider:
     """Return the provider for a table of settings with `type` `oidc` or `bearer`."""
     if isinstance(table, OidcProviderSettings):
-        return OidcProvider(name, _oidc_settings(table), resources.clock)
+        return OidcProvider(name, _oidc_settings(name, table, resources), resources.clock)
     return _bearer(name, table, resources)
 
 
-def _oidc_settings(table: OidcProviderSettings) -> OidcSettings:
+def _oidc_settings(
+    name: str, table: OidcProviderSettings, resources: Resources
+) -> OidcSettings:
     return OidcSettings(
         issuer=table.issuer,
         client_id=table.client_id,
@@ -38,7 +40,7 @@ def _oidc_settings(table: OidcProviderSettings) -> OidcSettings:
         max_age_seconds=table.max_age_seconds,
         userinfo=table.userinfo,
         typed_logout_tokens=table.typed_logout_tokens,
-        **_reach(table),
+        **_reach(name, table, resources),
     )
 
 
@@ -49,7 +51,7 @@ def _bearer(name: str, table: BearerProviderSettings, resources: Resources) -> P
         clients=frozenset(table.clients),
         scope=table.scope,
         algorithms=table.algorithms,
-        **_reach(table),
+        **_reach(name, table, resources),
     )
     client_id, secret = table.introspection_client_id, table.introspection_client_secret
     if client_id is None or secret is None:
@@ -59,11 +61,12 @@ def _bearer(name: str, table: BearerProviderSettings, resources: Resources) -> P
     )
 
 
-def _reach(table: IssuerSettings) -> dict[str, Any]:
+def _reach(name: str, table: IssuerSettings, resources: Resources) -> dict[str, Any]:
     return {
         "claims": table.claims,
         "endpoint_hosts": table.endpoint_hosts,
         "insecure_loopback": table.insecure_loopback,
         "private_networks": table.private_networks,
         "ca_file": str(table.ca_file) if table.ca_file else None,
+        "took": resources.calls(name),
     }

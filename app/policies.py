@@ -26,7 +26,8 @@ class Policies:
     read once it has stayed the same from one look to the next, as half a file may be good
     TOML. Settings with a fault, or whose tests fail, leave the policy before them in force.
 
-    `build` makes a policy of its settings; `monotonic` gives seconds that never go back.
+    `build` makes a policy of its settings; `monotonic` gives seconds that never go back;
+    `faulty` is called when what has changed is not taken.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class Policies:
         build: Callable[[PolicySettings], Policy],
         source: PolicySource | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        faulty: Callable[[], None] = lambda: None,
     ) -> None:
         self._build = build
+        self._tell_faulty = faulty
         self._source = source
         self._monotonic = monotonic
         self._policy = build(settings)
@@ -81,6 +84,7 @@ class Policies:
             policy = self._build(settings)
         except SettingsError as error:
             self._fault = error
+            self._tell_faulty()
             paths = ", ".join(fault.path for fault in error.faults)
             logger.error(
                 "the new policy has faults (%s); %s stays in force. Run: usher policy test",
@@ -91,6 +95,7 @@ class Policies:
         except Exception:
             # A fault of ours must not end the policy in force either.
             self._fault = SettingsError(())
+            self._tell_faulty()
             logger.exception("the new policy can't be loaded")
             return
         self._fault = None

@@ -1,4 +1,4 @@
-"""Believing X-Forwarded-* headers, but only those of the reverse proxy."""
+"""Believing what headers say of a request, but only those of the reverse proxy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .setting_types import Network
 
 FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
+# What else a proxy alone may say: the id of the request, and the trace that it is part of.
+OF_PROXIES = ("HTTP_X_REQUEST_ID", "HTTP_TRACEPARENT", "HTTP_TRACESTATE", "HTTP_BAGGAGE")
 # Over a Unix socket a peer has no address, and can only be on this machine.
 SOCKET_PEER = "127.0.0.1"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -35,13 +37,20 @@ class TrustedProxies:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Handle one request."""
-        peer = _address(environ.get("REMOTE_ADDR") or SOCKET_PEER)
-        if peer is None or not any(peer in network for network in self._trusted):
+        if not self._is_trusted(environ):
+            for name in OF_PROXIES:
+                environ.pop(name, None)
             return self._direct(environ, start_response)
         visitor = _address(environ.pop(FORWARDED_FOR, "").rpartition(",")[2].strip())
         if visitor is not None:
             environ[FORWARDED_FOR] = str(visitor)
         return self._proxied(environ, start_response)
+
+    def _is_trusted(self, environ: WSGIEnvironment) -> bool:
+        if not self._trusted:
+            return False
+        peer = _address(environ.get("REMOTE_ADDR") or SOCKET_PEER)
+        return peer is not None and any(peer in network for network in self._trusted)
 
 
 def _address(text: str) -> Address | None:

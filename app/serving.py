@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from flask import Flask
 
 from .factory import create_app
+from .json_lines import log_as_json
 from .state import EXTENSION, State
 from .watchdog import Watchdog
 
@@ -13,8 +16,10 @@ def create_worker() -> Flask:
     """Return the service for this process, which forks no more.
 
     It is known among the workers from now on, not from its first request on, and ends its
-    process when a request hangs. Raises `SettingsError`.
+    process when a request hangs. What the process logs goes to the standard error as JSON.
+    Raises `SettingsError`.
     """
+    log_as_json(sys.stderr)
     app = create_app()
     state: State = app.extensions[EXTENSION]
     state.background.start()

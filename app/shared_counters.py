@@ -12,6 +12,7 @@ from .errors import Fault, SettingsError
 from .keys import Secret
 from .memory_counters import MemoryCounters
 from .settings import RedisSettings
+from .timing import Timer, Took, unmeasured
 
 RETRY_SECONDS = 5.0
 Answer = TypeVar("Answer")
@@ -36,15 +37,23 @@ class SharedCounters:
 
     After a failure they are left alone for `RETRY_SECONDS`; then one request tries again. So
     no more than that one waits for them, and what is up again is used again.
-    `clock` gives seconds since the epoch.
+    `clock` gives seconds since the epoch. `took` learns of each question to those, and `alone`
+    is called for each that goes to `own`.
     """
 
     def __init__(
-        self, shared: FailingCounters, own: Counters, clock: Callable[[], float]
+        self,
+        shared: FailingCounters,
+        own: Counters,
+        clock: Callable[[], float],
+        took: Took = unmeasured,
+        alone: Callable[[], None] = lambda: None,
     ) -> None:
         self._shared = shared
         self._own = own
         self._clock = clock
+        self._took = took
+        self._alone = alone
         self._retry_at: float | None = None
         self._lock = threading.Lock()
 
@@ -64,12 +73,14 @@ class SharedCounters:
     def _ask(self, question: Callable[[Counters], Answer]) -> Answer:
         if self._may_ask():
             try:
-                answer = question(self._shared)
+                with Timer(self._took, *self._shared.failures):
+                    answer = question(self._shared)
             except self._shared.failures as error:
                 self._failed(error)
             else:
                 self._answered()
                 return answer
+        self._alone()
         return question(self._own)
 
     def _may_ask(self) -> bool:
@@ -104,9 +115,16 @@ class SharedCounters:
 
 
 def make_counters(
-    redis: RedisSettings | None, secret: Secret, clock: Callable[[], float]
+    redis: RedisSettings | None,
+    secret: Secret,
+    clock: Callable[[], float],
+    took: Took = unmeasured,
+    alone: Callable[[], None] = lambda: None,
 ) -> Counters:
-    """Return the counters that the settings ask for. Raises `SettingsError`."""
+    """Return the counters that the settings ask for, see `SharedCounters`.
+
+    Raises `SettingsError`.
+    """
     own = MemoryCounters(clock)
     if redis is None:
         return own
@@ -116,4 +134,4 @@ def make_counters(
     except ModuleNotFoundError:
         expected = "the library, from pip install 'flask-usher[redis]'"
         raise SettingsError((Fault("redis", "no library for Redis", expected),)) from None
-    return SharedCounters(RedisCounters(redis, secret), own, clock)
+    return SharedCounters(RedisCounters(redis, secret), own, clock, took, alone)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .addresses import Network
-from .base import CredentialsRefused, Identity
+from .base import CredentialsRefused, Identity, Took, unmeasured
 from .bearer_header import MAXIMUM_CHARACTERS
 from .bounded_transport import Bounds
 from .compact_jws import InvalidToken, take_apart
@@ -36,6 +36,7 @@ class AccessTokenSettings:
     insecure_loopback: bool = False
     private_networks: tuple[Network, ...] = ()
     ca_file: str | None = None
+    took: Took = unmeasured
 
     def __post_init__(self) -> None:
         for name, is_right, expected in (
@@ -55,6 +56,7 @@ class AccessTokenSettings:
             insecure_loopback=self.insecure_loopback,
             private_networks=self.private_networks,
             ca_file=self.ca_file,
+            took=self.took,
         )
 
     def _algorithms_are_right(self) -> bool:

@@ -149,17 +149,27 @@ class Provider(Protocol):
         """
 
 
+Took = Callable[[float, bool], None]
+"""Learns how many seconds a call took, and whether it failed. It never raises."""
+
+
+def unmeasured(seconds: float, failed: bool) -> None:
+    """Measure nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """What the installation gives to each provider that it makes.
 
     `clock` gives seconds since the epoch; `database` has the methods that `accounts.Database`
-    names; `host_identity` is the host app's function that says who is signed in there.
+    names; `host_identity` is the host app's function that says who is signed in there. `calls`
+    gives, for a provider's name, who learns of each of its calls.
     """
 
     clock: Callable[[], float]
     database: Any
     host_identity: Callable[[], Identity | None] | None = None
+    calls: Callable[[str], Took] = lambda name: unmeasured
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from .addresses import (
     Resolve,
     addresses_of,
 )
-from .base import ProviderUnavailable
+from .base import ProviderUnavailable, Took, unmeasured
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
@@ -46,7 +46,7 @@ class Bounds:
 
     `insecure_loopback` allows plain http to this machine, for trying things out. Besides the
     public addresses those in `private_networks` are allowed. `ca_file` holds certificates of
-    authorities to trust instead of the public ones.
+    authorities to trust instead of the public ones. `took` learns of each call.
     """
 
     insecure_loopback: bool = False
@@ -55,6 +55,7 @@ class Bounds:
     call_seconds: float = CALL_SECONDS
     read_seconds: float = READ_SECONDS
     resolve: Resolve = socket.getaddrinfo
+    took: Took = unmeasured
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -96,6 +97,17 @@ class BoundedTransport(HTTPAdapter):
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         """Make one call and return the answer, whole. What a caller asks otherwise is void."""
+        began, failed = time.monotonic(), True
+        try:
+            response = self._send(request, *args, **kwargs)
+            failed = False
+        finally:
+            self._bounds.took(time.monotonic() - began, failed)
+        return response
+
+    def _send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
         host = urlsplit(request.url or "").hostname or "nowhere"
         bounds = self._bounds
         if not bounds.allow(request.url):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from .addresses import Network
+from .base import Took, unmeasured
 from .bounded_transport import Bounds
 from .verification_keys import ALGORITHMS
 
@@ -45,6 +46,7 @@ class OidcSettings:
     insecure_loopback: bool = False
     private_networks: tuple[Network, ...] = ()
     ca_file: str | None = None
+    took: Took = unmeasured
     typed_logout_tokens: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class OidcSettings:
             insecure_loopback=self.insecure_loopback,
             private_networks=self.private_networks,
             ca_file=self.ca_file,
+            took=self.took,
         )
 
     def _issuer_is_right(self) -> bool:

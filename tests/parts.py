@@ -55,6 +55,11 @@ def softhsm_module() -> Path | None:
     return module if _command("softhsm2-util") else None
 
 
+def prometheus_program(name: str = "prometheus") -> Path | None:
+    """Return a program of Prometheus', which `scripts/unpack-prometheus` provides."""
+    return _command(name) or _file(str(ROOT / "build/prometheus" / name))
+
+
 def node_with_modules() -> Path | None:
     """Return Node.js, once `npm ci` has put its libraries into `tests/node`."""
     libraries = ROOT / "tests/node/node_modules"
@@ -72,6 +77,10 @@ PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "logrotate": (logrotate_program, "logrotate is missing (Debian package logrotate)"),
     "softhsm": (softhsm_module, "SoftHSM is missing (Debian package softhsm2)"),
     "systemd": (systemd_analyze, "systemd-analyze is missing (Debian package systemd)"),
+    "prometheus": (
+        prometheus_program,
+        "Prometheus is missing (scripts/unpack-prometheus, or Debian package prometheus)",
+    ),
     "node": (node_with_modules, "Node.js is missing (packages nodejs and npm), or `make test`"),
 }
 

@@ -13,7 +13,7 @@ import click
 
 from ..audit_reader import (
     Entry,
-    canonical_support_id,
+    canonical_id,
     end_of_lines,
     entry_of,
     files_of,
@@ -39,18 +39,22 @@ as_json = click.option("--json", "as_json", is_flag=True, help="The lines as the
 
 
 class SupportId(click.ParamType[str]):
-    """An argument that is a support id, however it was read out."""
+    """An argument that is a support id, however it was read out, or a request id."""
 
-    name = "support id"
+    name = "id"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         """Return it as it is written."""
         try:
-            return canonical_support_id(value)
+            return canonical_id(value)
         except ValueError:
-            self.fail(f"{value!r} is none: it looks like 7XK2M-9QFT4.", param, ctx)
+            self.fail(
+                f"{value!r} is none: it looks like 7XK2M-9QFT4, or has 32 digits a-f.",
+                param,
+                ctx,
+            )
 
 
 @click.group()
@@ -59,15 +63,17 @@ def audit() -> None:
 
 
 @audit.command()
-@click.argument("support_id", metavar="SUPPORT-ID", type=SupportId())
+@click.argument("support_id", metavar="ID", type=SupportId())
 @from_file
 @as_json
 @click.pass_context
 def show(context: click.Context, support_id: str, file: Path | None, as_json: bool) -> None:
-    """Tell what was decided under a support id, and what to do about it.
+    """Tell what was decided under an ID, and what to do about it.
 
-    Looks into the log and the files beside it that were moved away, compressed or not. Exits
-    with 1 when there is nothing. Small letters, O for 0 and a missing dash do not matter.
+    The ID is the support id that the visitor saw, or the request id in the log of nginx. Looks
+    into the log and the files beside it that were moved away, compressed or not. Exits with 1
+    when there is nothing. In a support id small letters, O for 0 and a missing dash do not
+    matter.
 
     \b
     Examples:

@@ -21,6 +21,7 @@ LABELS = {
     "time": "when",
     "address": "address",
     "site": "page's origin",
+    "request_id": "request",
     "provider": "provider",
     "subject": "person (hash)",
     "account": "account (hash)",

@@ -78,9 +78,7 @@ def metrics(context: click.Context) -> None:
     listen = state.settings.metrics.listen
     host, _, port = listen.rpartition(":")
     try:
-        server, thread = start_http_server(
-            int(port), host.strip("[]"), registry_of(state.database)
-        )
+        server, thread = start_http_server(int(port), host.strip("[]"), registry_of(state))
     except OSError as error:
         raise Failure(f"{listen} can't be had: {error.strerror}") from error
     click.echo(f"Metrics are at http://{listen}/metrics")

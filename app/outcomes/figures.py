@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ..database import Database
 from .classes import MILLISECONDS, SECONDS, median
 from .labels import OTHER, is_free_text
-from .tables import DAY, HOUR, MINUTE, Event, Failure, counts, failures
+from .tables import ALL_BEFORE, DAY, HOUR, MINUTE, Event, Failure, Meter, counts, failures
 
 CLASSES = {
     Event.TOKEN_MS: MILLISECONDS,
@@ -109,14 +109,27 @@ def totals(database: Database) -> Figures:
 
     Raises `StoreUnavailable`.
     """
-    statement = sa.select(counts.c.event, counts.c.label, sa.func.sum(counts.c.count)).group_by(
-        counts.c.event, counts.c.label
+    statement = (
+        sa.select(counts.c.event, counts.c.label, sa.func.sum(counts.c.count))
+        .where(counts.c.event.in_([*Event]))
+        .group_by(counts.c.event, counts.c.label)
     )
     figures = Figures()
     with database.reading() as connection:
         for event, label, count in connection.execute(statement):
             figures.add(Event(event), OTHER if is_free_text(label) else label, int(count))
     return figures
+
+
+def metered(database: Database) -> Mapping[Meter, Counter[str]]:
+    """Return what all processes have metered, by label. Raises `StoreUnavailable`."""
+    found = {meter: Counter[str]() for meter in Meter}
+    statement = sa.select(counts).where(counts.c.start == ALL_BEFORE)
+    with database.reading() as connection:
+        for _, name, label, count in connection.execute(statement):
+            if name in found:
+                found[Meter(name)][label] = count
+    return found
 
 
 def last_failures(database: Database, count: int) -> list[Failure]:

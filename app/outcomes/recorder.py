@@ -8,46 +8,67 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ..audit import Details, Visit
 from ..database import Database
 from ..errors import StoreUnavailable
 from ..rules.tables import ISSUED
+from .labels import KNOWN_CODES, OTHER
+from .meters import Meters
 from .reports import Report
 from .store import Batch, minute_of, save, thin
-from .tables import HOUR, LONGEST_LABEL, Event, Key
+from .tables import ALL_BEFORE, HOUR, LONGEST_LABEL, Event, Key, Meter
 
 MOST_COUNTERS = 10_000
 MOST_REPORTS = 2000
+SIGNED_IN = "signed-in"
 logger = logging.getLogger(__name__)
 
 
 class Outcomes:
-    """Learns of each decision and each report. `clock` gives seconds since the epoch.
+    """Learns of each decision, each report and each request; saves the meters as well.
 
+    `clock` gives seconds since the epoch; `providers` are the names that may be labels.
     Methods are for several threads at once. What there is must be saved every few seconds, and
     once more when the process ends.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float],
+        meters: Meters | None = None,
+        providers: Collection[str] = (),
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._meters = meters or Meters()
+        self._providers = providers
         self._batch = Batch()
         self._lock = threading.Lock()
         self._saving = threading.Lock()
         self._thinned_hour: int | None = None
         self._is_failing = False
+        self._has_served = False
         self._is_closed = False
 
     def __call__(self, event: str, code: str, visit: Visit, details: Details) -> None:
-        """Count a decision about a token, once its audit line is written."""
+        """Count a decision about a token or a sign-in, once its audit line is written."""
+        if event == "sign-in":
+            self._count_sign_in(code, details)
         if event != "token":
             return
         minute = minute_of(self._clock())
         issued = code == ISSUED
         label = "" if issued else code[:LONGEST_LABEL]
         self._count(Key(minute, Event.GRANTED if issued else Event.REFUSED, label))
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request to a route that there is, once it is answered."""
+        self._has_served = True
+        self._meters.count(Meter.REQUEST, f"{route} {status // 100}xx")
+        self._meters.histogram(Meter.REQUEST_US, route).took(seconds)
 
     def report(self, report: Report) -> None:
         """Take a report. Raises `StoreUnavailable` when too many wait for the database."""
@@ -63,6 +84,8 @@ class Outcomes:
                 return False
             with self._lock:
                 batch, self._batch = self._batch, Batch()
+            for (meter, label), count in self._meters.drain().items():
+                batch.counts[Key(ALL_BEFORE, meter, label)] += count
             try:
                 if batch:
                     save(self._database, batch, self._clock())
@@ -81,10 +104,21 @@ class Outcomes:
 
     def close(self) -> None:
         """Save what there is. Nothing is saved after that, and the database may be closed."""
-        if self._batch:
+        # What a command has metered of itself is of no interest.
+        if self._batch or self._has_served:
             self.save()
         with self._saving:
             self._is_closed = True
+
+    def _count_sign_in(self, code: str, details: Details) -> None:
+        person = details.get("identity")
+        given = person.provider if person else details.get("provider")
+        provider = given if given and given in self._providers else OTHER
+        if code == SIGNED_IN:
+            self._meters.count(Meter.SIGNED_IN, provider)
+        else:
+            known = code if code in KNOWN_CODES else OTHER
+            self._meters.count(Meter.NOT_SIGNED_IN, f"{provider} {known}")
 
     def _count(self, key: Key) -> None:
         with self._lock:

@@ -36,11 +36,42 @@ class Event(StrEnum):
     """What was left of a token's life when it arrived: the upper end of a class."""
 
 
+class Meter(StrEnum):
+    """What Prometheus alone asks about, kept as one sum, and what its label says.
+
+    Of what is measured, the label ends with the upper end of a class, or with `sum`.
+    """
+
+    # That of enumerations is slow, and these are counted on the way of each token.
+    __hash__ = str.__hash__
+
+    REQUEST = "request"
+    """A request was answered: the route, and the class of the status."""
+    REQUEST_US = "request-us"
+    """How long that took, in the service: the route."""
+    STAGE_US = "stage-us"
+    """How long a stage of a decision took: its name."""
+    CALL_US = "call-us"
+    """How long something took on which the service depends: its name."""
+    CALL_FAILED = "call-failed"
+    """It did not answer: its name."""
+    SIGNED_IN = "signed-in"
+    """Somebody signed in: the provider."""
+    NOT_SIGNED_IN = "not-signed-in"
+    """Somebody did not: the provider, and the problem code."""
+    COUNTED_ALONE = "counted-alone"
+    """A limit was counted in one process, as Redis did not answer."""
+    LINE_LOST = "line-lost"
+    """An audit line could not be written."""
+    POLICY_FAULTY = "policy-faulty"
+    """A changed policy had faults, and the one before it stays in force."""
+
+
 class Key(NamedTuple):
     """One counter. `start` is in seconds since the epoch."""
 
     start: int
-    event: Event
+    event: Event | Meter
     label: str
 
 

@@ -8,6 +8,7 @@ from flask import Request, request
 
 from ..admission import Credentials
 from ..audit import Visit
+from ..request_ids import request_id
 from ..settings import Settings
 from ..state import current_state
 from .cookies import cookie_name
@@ -33,6 +34,7 @@ def current_visit() -> Visit:
             support_id=state.support_ids.new(_cookie(request, state.settings)),
             address=request.remote_addr or "",
             site=request.headers.get("Origin"),
+            request_id=request_id(request.environ),
         )
     return visit
 

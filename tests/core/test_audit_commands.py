@@ -20,7 +20,7 @@ from support.command_line import CommandLine, command_line
 from support.installations import Installation
 from support.service import PASSWORD
 
-from flask_usher.audit_reader import canonical_support_id
+from flask_usher.audit_reader import canonical_id
 
 __all__ = ["command_line"]
 
@@ -140,8 +140,18 @@ class TestShow:
         write(line())
         assert JANE in usher.succeed("audit", "show", read_out)
 
+    def test_by_the_id_in_the_log_of_nginx(self, usher: CommandLine, write: Write) -> None:
+        write(
+            line(request_id="0af7651916cd43dd8448eb211c80319c"), line(SAM, request_id="1" * 32)
+        )
+        told = usher.succeed("audit", "show", "0af7651916cd43dd8448eb211c80319c")
+        assert re.search(r"^  request +0af7651916cd43dd8448eb211c80319c$", told, re.M)
+        assert JANE in told
+        assert SAM not in told
+        assert "nothing is recorded" in usher.fail("audit", "show", "2" * 32)
+
     def test_letters_that_look_like_digits(self) -> None:
-        assert canonical_support_id("O1I1L-ABCDE") == "01111-ABCDE"
+        assert canonical_id("O1I1L-ABCDE") == "01111-ABCDE"
 
     @pytest.mark.parametrize(
         "text", ["", "-", "7XK2M", "7XK2M-9QFT44", "7XK2M-9QFTU", "é" * 10]

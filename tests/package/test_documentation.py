@@ -139,7 +139,7 @@ def test_every_field_of_the_audit_log_is_documented_and_no_other(tmp_path: Path)
     log.write(
         "event",
         "code",
-        Visit("support id", "address", "site"),
+        Visit("support id", "address", "site", "request id"),
         identity=jane,
         account="jane",
         token=Token("token", 60, 60, jane, dropped=("email",)),

@@ -18,6 +18,7 @@ LAYERS = """
     factory watchdog
     extension
     sandbox host_identity signals metrics
+    meter_metrics state_metrics
     views
     state
     admission authentication outcomes presence
@@ -31,12 +32,15 @@ LAYERS = """
     sign_ins user_ids support_ids counters configuration registry schema inspection proxies
     visitor_keys settings openid_registry pauses
     provider_settings rules
+    json_lines
     attempts logouts
     replays sign_in_records setting_types clocks inspection_checks
     database
     postgresql sqlite
+    timing
     keys
     keyed_digests timestamps errors audit_sinks audit_reader page_origins script_files
+    request_ids
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 
