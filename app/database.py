@@ -136,6 +136,12 @@ class Database:
             finally:
                 driver.patience = hasty
 
+    def release(self) -> None:
+        """Close the connection that this thread keeps, which will not read again for a while."""
+        connection = self._given_up()
+        if connection is not None:
+            connection.close()
+
     def close(self) -> None:
         """Close every connection that no other thread holds."""
         self._drop()
@@ -169,10 +175,14 @@ class Database:
         return held.connection
 
     def _drop(self) -> None:
+        connection = self._given_up()
+        if connection is not None:
+            connection.invalidate()
+
+    def _given_up(self) -> Connection | None:
         held: _Held | None = getattr(self._local, "held", None)
         self._local.held = None
-        if held is not None:
-            held.connection.invalidate()
+        return None if held is None else held.connection
 
 
 class _Held:

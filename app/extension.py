@@ -204,7 +204,10 @@ def build(
         outcomes=outcomes,
         presence=presence,
         background=Background(
-            Job(outcomes.save, outcomes.close), Job(presence.announce, presence.leave)
+            Job(outcomes.save, outcomes.close),
+            Job(presence.announce, presence.leave),
+            # Its thread rests for most of the time.
+            Job(database.release, database.release),
         ),
         support_ids=SupportIds(settings.secret_key, clock),
     )
