@@ -6,13 +6,19 @@ import ipaddress
 import logging
 from collections.abc import Iterator, Mapping
 
+from pydantic import BaseModel
+
+from flask_usher.providers.bulkhead import CONCURRENCY
+
 from .errors import Fault, UsherError
+from .provider_settings import BearerProviderSettings, OidcProviderSettings
 from .schema import HEAD, is_current
 from .settings import Settings
 from .state import State
 
 DEBUG_VARIABLE = "FLASK_DEBUG"
 """With it, Flask shows its errors, and what is in memory, to whoever asks."""
+THREADS_OF_OURS = 2
 OFF = frozenset({"", "0", "false", "no"})
 logger = logging.getLogger(__name__)
 LOOPBACK = tuple(map(ipaddress.ip_address, ("127.0.0.1", "::1")))
@@ -25,8 +31,8 @@ def environment_faults(environment: Mapping[str, str]) -> Iterator[Fault]:
         yield Fault(DEBUG_VARIABLE, repr(debug), "no such variable: debugging tells secrets")
 
 
-def settings_faults(settings: Settings, workers: int) -> Iterator[Fault]:
-    """Give what is right for a trial only, with so many worker processes on this host."""
+def settings_faults(settings: Settings, workers: int, threads: int) -> Iterator[Fault]:
+    """Give what is right for a trial only, with so many workers, each with so many threads."""
     if settings.sandbox is not None:
         expected = "no such table: it is the stand-in for iAdvize. `usher demo` serves with it"
         yield Fault("sandbox", "a table", expected)
@@ -45,10 +51,25 @@ def settings_faults(settings: Settings, workers: int) -> Iterator[Fault]:
             f"the number of workers on all hosts, so {workers} or more, or a [redis] table: "
             "each process counts for itself, and would grant too much",
         )
+    needed = THREADS_OF_OURS + CONCURRENCY * sum(map(_waits, settings.providers.values()))
+    if threads < needed:
+        yield Fault(
+            "--threads",
+            str(threads),
+            f"{needed} or more: each provider elsewhere may hold up {CONCURRENCY}, and tokens "
+            f"need {THREADS_OF_OURS}",
+        )
     for name, provider in settings.providers.items():
         if getattr(provider, "insecure_loopback", False) and settings.secure:
             path = f"providers.{name}.insecure_loopback"
             yield Fault(path, "True", "false: it is for trying things out")
+
+
+def _waits(provider: BaseModel) -> bool:
+    """Tell whether visitors wait while this provider answers."""
+    if isinstance(provider, BearerProviderSettings):
+        return provider.introspection_client_id is not None
+    return isinstance(provider, OidcProviderSettings)
 
 
 def store_faults(state: State) -> Iterator[Fault]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LONGEST_SECONDS = 20.0
 """Whatever Usher itself waits for ends sooner; a provider of somebody else's may not."""
-FAREWELL_SECONDS = 5.0
+FAREWELL_SECONDS = 3.0
 LOOK_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 

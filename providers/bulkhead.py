@@ -7,6 +7,9 @@ from types import TracebackType
 
 from .base import ProviderUnavailable
 
+CONCURRENCY = 8
+"""How many threads of a process one provider may hold up."""
+
 
 class Bulkhead:
     """A `with` block that at most `limit` threads are in. Others are turned away at once."""

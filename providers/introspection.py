@@ -11,7 +11,7 @@ from typing import Any
 from .access_tokens import AccessTokenSettings, names_another_issuer, person
 from .base import CredentialsRefused, Identity, ProviderUnavailable
 from .bearer_header import bearer_token
-from .bulkhead import Bulkhead
+from .bulkhead import CONCURRENCY, Bulkhead
 from .client_authentication import client_session
 from .discovery import Discovery
 from .http_client import Answer, HttpClient
@@ -25,7 +25,6 @@ REFUSED_SECONDS = 5
 """Whoever shows a refused token again so soon does not make us ask again."""
 logger = logging.getLogger(__name__)
 
-CONCURRENCY = 8
 Claims = Mapping[str, Any]
 
 

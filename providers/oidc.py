@@ -26,7 +26,7 @@ from .base import (
     ProviderUnavailable,
     SignInFailed,
 )
-from .bulkhead import Bulkhead
+from .bulkhead import CONCURRENCY, Bulkhead
 from .code_exchange import CodeExchange, Tokens
 from .compact_jws import InvalidToken
 from .discovery import Discovery, Metadata
@@ -45,7 +45,6 @@ from .oidc_identity import PROTOCOL_CLAIMS, identity
 from .oidc_settings import OidcSettings
 from .refreshing import in_a_thread
 
-CONCURRENCY = 8
 # A longer one would make an address that servers turn away.
 MAXIMUM_HINT_CHARACTERS = 4096
 

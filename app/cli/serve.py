@@ -21,7 +21,7 @@ from .context import Failure, faults_text
 THREADS = 16
 MEMORY_MIB = 512
 # Hashing passwords takes much for a moment: only who keeps it for so many looks has a leak.
-MEMORY_LOOKS = 3
+MEMORY_LOOKS = 2
 MEMORY_LOOK_SECONDS = 10
 BACKLOG = 2048
 CONNECTIONS_OF_A_WORKER = 1024
@@ -105,7 +105,7 @@ def serve(
       usher --settings /etc/usher/usher.toml serve --workers 4 --bind unix:/run/usher/usher.sock
     """
     path: Path | None = context.find_root().params.get("settings")
-    faults = tuple(_faults(path, workers))
+    faults = tuple(_faults(path, workers, threads))
     if faults:
         raise Failure(faults_text(SettingsError(faults)))
     if check:
@@ -116,7 +116,7 @@ def serve(
     os.execv(sys.executable, _command(workers, threads, memory, bind))  # noqa: S606
 
 
-def _faults(path: Path | None, workers: int) -> Iterator[Fault]:
+def _faults(path: Path | None, workers: int, threads: int) -> Iterator[Fault]:
     if importlib.util.find_spec("granian") is None:
         expected = "the server: pip install 'flask-usher[serve]'"
         yield Fault("granian", "no such package", expected)
@@ -127,7 +127,7 @@ def _faults(path: Path | None, workers: int) -> Iterator[Fault]:
         yield from error.faults
         return
     try:
-        yield from settings_faults(state.settings, workers)
+        yield from settings_faults(state.settings, workers, threads)
         yield from store_faults(state)
     finally:
         state.database.close()

@@ -141,6 +141,27 @@ def test_what_may_not(
 
 
 @pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(
+    ("providers", "threads", "enough"),
+    [
+        pytest.param(1, 16, True, id="row61-one"),
+        pytest.param(1, 8, False, id="row61-one-may-take-all"),
+        pytest.param(2, 16, False, id="row61-two-may-take-all"),
+        pytest.param(2, 18, True, id="row61-two"),
+    ],
+)
+def test_providers_that_hang_leave_threads_for_tokens(
+    installation: Installation, providers: int, threads: int, enough: bool
+) -> None:
+    table = {"type": "oidc", "issuer": "https://id.example", "client_id": "shop"}
+    table["client_secret"] = str(installation.file("client-secret", "c" * 32))
+    tables = {f"id-{number}": table for number in range(providers)}
+    result = check(installation, "--threads", str(threads), providers=tables)
+    assert result.exit_code == (0 if enough else 1)
+    assert ("may hold up 8" in result.stderr) != enough
+
+
+@pytest.mark.usefixtures("tables")
 def test_row_177_a_database_server_that_is_away_is_waited_for(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:

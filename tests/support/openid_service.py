@@ -186,12 +186,12 @@ def asked(answer: Answer) -> dict[str, str]:
     return {name: value for name, (value,) in query.items()}
 
 
-def client(*names: str) -> Client:
+def client(*names: str, origin: str = ORIGIN) -> Client:
     """Return how the fake knows the service, whose settings call it by these names."""
     return Client(
         id=CLIENT_ID,
         secret=CLIENT_SECRET,
-        redirect_uris=tuple(f"{ORIGIN}/usher/oidc/{name}/callback" for name in names),
+        redirect_uris=tuple(f"{origin}/usher/oidc/{name}/callback" for name in names),
         post_logout_redirect_uris=(FAREWELL,),
     )
 
@@ -220,11 +220,10 @@ class OpenIdWorkshop:
     stack: ExitStack
     clock: Clock = field(default_factory=Clock)
 
-    def fake(self, *names: str) -> PatientProvider:
+    def fake(self, *names: str, origin: str = ORIGIN) -> PatientProvider:
         """Start a provider that knows the service by these names."""
-        serving = PatientProvider.serving(
-            clients=[client(*names or ("id",))], keys=[KEY], clock=self.clock
-        )
+        known = client(*names or ("id",), origin=origin)
+        serving = PatientProvider.serving(clients=[known], keys=[KEY], clock=self.clock)
         fake = self.stack.enter_context(serving)
         assert isinstance(fake, PatientProvider)
         self.stack.callback(fake.let_go)

@@ -298,12 +298,14 @@ class Service:
         """The settings as environment variables, for the service in a process of its own."""
         (self.folder / "usher.toml").touch()
         variables = {"USHER_SETTINGS": str(self.folder / "usher.toml")}
-        for key, value in self.config.items():
-            entries = value if isinstance(value, Mapping) else {"": value}
-            for below, item in entries.items():
-                name = f"USHER__{key}__{below}".rstrip("_").upper()
-                variables[name] = json.dumps(item)
-        return variables
+        return variables | _variables("USHER", self.config)
+
+
+def _variables(name: str, value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        return {name.upper(): json.dumps(value)}
+    entries = [_variables(f"{name}__{key}", it) for key, it in value.items()]
+    return {key: text for it in entries for key, text in it.items()}
 
 
 MakeService = Callable[..., Service]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from parts import ROOT, nginx_program
 from support.certificates import certificate
@@ -25,6 +26,7 @@ HOST = "www.shop.example"
 START_SECONDS = 60
 TIMEOUT_SECONDS = 30
 STATUS = re.compile(rb"\AHTTP/1\.[01] (\d{3}) ")
+FORWARDED_HTTPS = b"X-Forwarded-Proto: https"
 SHORT = "2s"
 """What becomes of nginx's patience of ten seconds, which a test would have to wait out."""
 
@@ -51,7 +53,7 @@ class Site:
         *more: bytes,
         method: bytes = b"POST",
         version: bytes = b"HTTP/1.1",
-        host: bytes | None = HOST.encode(),
+        host: bytes | None = b"",
         body: bytes = b"{}",
         length: bytes | None = b"",
         cookie: str | None = None,
@@ -59,12 +61,14 @@ class Site:
     ) -> bytes:
         """Return the bytes of a request for a token, with these differences.
 
-        A `length` of `None` sends no Content-Length; an empty one sends the right one.
+        A `length` of `None` sends no Content-Length; an empty one sends the right one. An empty
+        `host` is that of the service.
         """
+        own = self.service.state.settings.public_host.encode()
         lines = [
             method + b" " + path + b" " + version,
-            *([] if host is None else [b"Host: " + host]),
-            b"Cookie: __Host-usher=" + (cookie or self.cookie).encode(),
+            *([] if host is None else [b"Host: " + (host or own)]),
+            f"Cookie: {self.service.cookie_name}={cookie or self.cookie}".encode(),
             b"X-Usher-Client: raw/1",
             b"Content-Type: application/json",
             *([] if length is None else [b"Content-Length: " + (length or b"%d" % len(body))]),
@@ -96,6 +100,12 @@ class Site:
     def status(self, request: bytes, *, tls: bool = True) -> int:
         """Send bytes to nginx and return the status of the answer."""
         return status(self.send(request, tls=tls))
+
+    def ask_service(self, path: bytes = b"/usher/token", **changes: Any) -> bytes:
+        """Send a request past nginx, as nginx would, and return the answer."""
+        with self.connect_to_service() as connection:
+            connection.sendall(self.request(path, FORWARDED_HTTPS, **changes))
+            return everything(connection)
 
     def connect_to_service(self) -> socket.socket:
         """Open a connection past nginx, as nginx itself does."""
@@ -155,15 +165,18 @@ class Serving:
 
 
 @contextmanager
-def serving(site: Site, workers: int = 2) -> Iterator[Serving]:
-    """Run `usher serve` on the site's socket."""
+def serving(
+    site: Site, workers: int = 2, *options: str, threads: int = 8, **environment: str
+) -> Iterator[Serving]:
+    """Run `usher serve` on the site's socket, with further options and variables."""
     log = site.folder / "serve.log"
     command = [sys.executable, "-c", "from flask_usher.cli import main; main()", "serve"]
-    command += [f"--workers={workers}", "--threads=8", f"--bind=unix:{site.socket}"]
+    command += [f"--workers={workers}", f"--threads={threads}", *options]
+    command += [f"--bind=unix:{site.socket}"]
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            env=os.environ | site.service.environment,
+            env=os.environ | site.service.environment | environment,
             stdout=output,
             stderr=output,
         )
