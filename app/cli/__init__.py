@@ -36,6 +36,7 @@ def main(settings: Path | None) -> None:
     To see it at work on this machine:  usher demo
     To set it up:                       usher keys --help
     To run it in production:            usher serve --help
+    To see whether it would start:      usher check
     To find what is wrong:              usher doctor
     To put the chat on a page:          usher embed --help
     To learn why there is no chat:      usher policy explain --help
