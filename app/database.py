@@ -137,7 +137,7 @@ class Database:
                 driver.patience = hasty
 
     def release(self) -> None:
-        """Close the connection that this thread keeps, which will not read again for a while."""
+        """Close the connection that this thread keeps, as it will not read for a while."""
         connection = self._given_up()
         if connection is not None:
             connection.close()

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from flask_usher.providers.bulkhead import CONCURRENCY
 
+from .database import Database
 from .errors import Fault, UsherError
 from .provider_settings import BearerProviderSettings, OidcProviderSettings
 from .schema import HEAD, is_current
@@ -20,6 +21,8 @@ DEBUG_VARIABLE = "FLASK_DEBUG"
 """With it, Flask shows its errors, and what is in memory, to whoever asks."""
 THREADS_OF_OURS = 2
 OFF = frozenset({"", "0", "false", "no"})
+THREADS = 16
+"""How many requests a worker answers at once, unless it is told otherwise."""
 logger = logging.getLogger(__name__)
 LOOPBACK = tuple(map(ipaddress.ip_address, ("127.0.0.1", "::1")))
 
@@ -74,20 +77,44 @@ def _waits(provider: BaseModel) -> bool:
 
 def store_faults(state: State) -> Iterator[Fault]:
     """Give what keeps every token from being issued, and changes nothing."""
-    database = state.database
+    yield from database_faults(state.database)
+    yield from audit_faults(state)
+
+
+def database_faults(database: Database) -> Iterator[Fault]:
+    """Give what is wrong with the database."""
     try:
-        if not (database.exists() and is_current(database)):
-            expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
-            yield Fault("database.url", "tables that are missing or old", expected)
+        yield from _table_faults(database)
     except UsherError as error:
-        # A host that boots while the database server is away must come up by itself.
-        if database.is_local:
+        yield Fault("database.url", _reason(error), "a database that answers")
+
+
+def start_faults(state: State) -> Iterator[Fault]:
+    """Give the same, but for a PostgreSQL that is away: that is logged only.
+
+    A host that boots meanwhile must come up by itself.
+    """
+    try:
+        yield from _table_faults(state.database)
+    except UsherError as error:
+        if state.database.is_local:
             yield Fault("database.url", _reason(error), "a database that answers")
         else:
             logger.warning(
                 "the database does not answer (%s): until it does, nobody gets a token",
                 _reason(error),
             )
+    yield from audit_faults(state)
+
+
+def _table_faults(database: Database) -> Iterator[Fault]:
+    if not (database.exists() and is_current(database)):
+        expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
+        yield Fault("database.url", "tables that are missing or old", expected)
+
+
+def audit_faults(state: State) -> Iterator[Fault]:
+    """Give what keeps audit lines from being written."""
     try:
         state.audit.check()
     except UsherError as error:

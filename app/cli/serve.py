@@ -15,10 +15,9 @@ import click
 from .. import configuration
 from ..errors import Fault, SettingsError
 from ..extension import STDERR, build
-from ..production import environment_faults, settings_faults, store_faults
+from ..production import THREADS, environment_faults, settings_faults, start_faults
 from .context import Failure, faults_text
 
-THREADS = 16
 MEMORY_MIB = 512
 # Hashing passwords takes much for a moment: only who keeps it for so many looks has a leak.
 MEMORY_LOOKS = 2
@@ -128,7 +127,7 @@ def _faults(path: Path | None, workers: int, threads: int) -> Iterator[Fault]:
         return
     try:
         yield from settings_faults(state.settings, workers, threads)
-        yield from store_faults(state)
+        yield from start_faults(state)
     finally:
         state.database.close()
 

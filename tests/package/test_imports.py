@@ -9,10 +9,11 @@ import flask_usher
 
 LAYERS = """
     cli migrations testing
+    doctor
     account_import production
     account_records
     account_fields
-    page_findings
+    page_findings key_findings
     embedding nginx_block page_probe
     serving
     factory watchdog
@@ -40,7 +41,7 @@ LAYERS = """
     timing
     keys
     keyed_digests timestamps errors audit_sinks audit_reader page_origins script_files
-    request_ids
+    request_ids findings
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 
