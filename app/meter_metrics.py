@@ -63,11 +63,22 @@ def meter_metrics(meters: Mapping[Meter, Counter[str]]) -> Iterator[Metric]:
             yield CounterMetricFamily(name, text, value=meters[meter].total())
             continue
         family = CounterMetricFamily(name, text, labels=labels)
-        for label, count in sorted(meters[meter].items()):
+        counted = dict.fromkeys(_zeros(meter, meters), 0) | meters[meter]
+        for label, count in sorted(counted.items()):
             family.add_metric(_values(label, len(labels)), count)
         yield family
     for meter, (name, text, labels) in HISTOGRAMS.items():
         yield _histogram(HistogramMetricFamily(name, text, labels=labels), meters[meter])
+
+
+def _zeros(meter: Meter, meters: Mapping[Meter, Counter[str]]) -> set[str]:
+    """Return the labels to begin with 0: what begins with 1 has not increased."""
+    if meter is Meter.REQUEST:
+        routes = {label.rpartition(" ")[0] for label in meters[Meter.REQUEST]}
+        return {f"{route} {status}xx" for route in routes for status in (2, 3, 4, 5)}
+    if meter is Meter.CALL_FAILED:
+        return {label.rpartition(" ")[0] for label in meters[Meter.CALL_US]}
+    return set()
 
 
 def _histogram(family: HistogramMetricFamily, counted: Counter[str]) -> Metric:

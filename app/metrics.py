@@ -18,9 +18,10 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from .errors import StoreUnavailable
+from .errors import Code, StoreUnavailable
 from .meter_metrics import meter_metrics
 from .outcomes.figures import CLASSES, Figures, metered, totals
+from .outcomes.reports import MODES
 from .outcomes.tables import Event
 from .state import State
 from .state_metrics import state_metrics
@@ -32,6 +33,7 @@ COUNTERS = {
     Event.FAILED: ("usher_activation_failures", "Activations iAdvize refused.", "reason"),
     Event.ERROR: ("usher_page_errors", "Pages that got no answer they understood.", "code"),
 }
+ZEROS = {Event.REFUSED: [str(code) for code in Code], Event.ACTIVATED: MODES}
 HISTOGRAMS = {
     Event.TOKEN_MS: ("usher_token_wait_seconds", "How long pages wait for an answer.", 1000),
     Event.ACTIVATED_MS: ("usher_activation_seconds", "From page to active chat.", 1000),
@@ -74,7 +76,9 @@ def _counters(figures: Figures) -> Iterator[Metric]:
             yield CounterMetricFamily(name, text, value=figures.total(event))
             continue
         family = CounterMetricFamily(name, text, labels=[label])
-        for value, count in sorted(figures.of(event).items()):
+        # What begins with 1 has not increased: a first refusal would be missed.
+        counted = dict.fromkeys(ZEROS.get(event, ()), 0) | figures.of(event)
+        for value, count in sorted(counted.items()):
             family.add_metric([value], count)
         yield family
 

@@ -56,7 +56,7 @@ def outcomes(context: click.Context, since: str, as_json: bool, with_commas: boo
 @click.command()
 @click.pass_context
 def metrics(context: click.Context) -> None:
-    """Serve the same figures to Prometheus.
+    """Serve metrics to Prometheus.
 
     The listener is the one that metrics.listen names.
 

@@ -16,6 +16,7 @@ from support.site import Site, nginx_arguments
 
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd/usher.service"
+UNITS = (UNIT, DEPLOY / "systemd/usher-metrics.service")
 MOST_EXPOSURE = "20"
 """In tenths, from 0 to 100; a service without any sandbox has more than 90."""
 
@@ -45,16 +46,18 @@ def test_nginx_reads_its_files_without_a_warning(site: Site) -> None:
 
 
 @pytest.mark.systemd
-def test_systemd_reads_the_unit_without_a_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", UNITS, ids=lambda it: it.stem)
+def test_systemd_reads_the_unit_without_a_warning(tmp_path: Path, file: Path) -> None:
     # It looks whether the programs are there.
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/usher/bin/usher", "/bin/true"))
+    unit = tmp_path / file.name
+    unit.write_text(file.read_text().replace("/opt/usher/bin/usher", "/bin/true"))
     assert run(systemd_analyze(), "verify", unit) == ""
 
 
 @pytest.mark.systemd
-def test_the_unit_is_well_sandboxed() -> None:
-    run(systemd_analyze(), "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", UNIT)
+@pytest.mark.parametrize("file", UNITS, ids=lambda it: it.stem)
+def test_the_unit_is_well_sandboxed(file: Path) -> None:
+    run(systemd_analyze(), "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", file)
 
 
 def test_a_reload_begins_with_the_check_of_what_is_started() -> None:
