@@ -17,7 +17,7 @@ TYPES = $(if $(WHEEL),,build/types/.installed)
 SOURCES = $(shell find app providers -type f -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help run run-local run-oidc test lint check bench docs pins clean
+.PHONY: help run run-local run-oidc test lint check bench faults load docs pins clean
 
 help:  ## Show this list
 	@echo "Usher decides who may use the authenticated chat, and mints the token for it."
@@ -58,6 +58,10 @@ check:  ## Do all that the continuous integration does
 bench: $(VENV)/.development benchmarks/node/node_modules/.package-lock.json  ## Measure speed and size against the budgets
 	@scripts/install-system-packages wrk
 	@$(PYTHON_IN_VENV) -m benchmarks $(ARGS)
+
+faults: $(VENV)/.development  ## Break things in a whole deployment under load, and look at every token; ARGS=--short in two minutes
+	@scripts/install-system-packages nginx postgresql redis-server
+	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m faults $(ARGS)
 
 docs: $(VENV)/.development  ## Build the documentation into docs/_build/html
 	@$(PYTHON_IN_VENV) -m sphinx -q -W --keep-going -b html docs docs/_build/html

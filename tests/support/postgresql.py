@@ -37,13 +37,13 @@ class PostgresqlServer:
     def __init__(self, programs: Path, *options: str) -> None:
         self._programs = programs
         # Short, since the path of a socket may have 107 bytes.
-        self._folder = Path(tempfile.mkdtemp(prefix="usher-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="usher-pg-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
-        self._owner: dict[str, Any] = {"cwd": self._folder}
+        self._owner: dict[str, Any] = {"cwd": self.folder}
         if os.geteuid() == 0:
             owner = _ordinary_user()
-            os.chown(self._folder, owner.pw_uid, owner.pw_gid)
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
             self._owner |= {
                 "user": owner.pw_uid,
                 "group": owner.pw_gid,
@@ -52,17 +52,17 @@ class PostgresqlServer:
         self._run(
             "initdb", "-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
         )
-        with (self._folder / "data/postgresql.conf").open("a") as file:
-            file.write("\n".join([CONFIGURATION.format(folder=self._folder), *options, ""]))
+        with (self.folder / "data/postgresql.conf").open("a") as file:
+            file.write("\n".join([CONFIGURATION.format(folder=self.folder), *options, ""]))
 
     @property
     def socket(self) -> Path:
         """Where the server listens."""
-        return self._folder / ".s.PGSQL.5432"
+        return self.folder / ".s.PGSQL.5432"
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", "data"],
                 stdout=log,
@@ -75,7 +75,7 @@ class PostgresqlServer:
                 self.execute("SELECT 1")
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    told = (self._folder / "log").read_text()
+                    told = (self.folder / "log").read_text()
                     raise RuntimeError(f"PostgreSQL did not start:\n{told}") from None
                 time.sleep(0.05)
             else:
@@ -88,10 +88,21 @@ class PostgresqlServer:
             self._process.wait()
             self._process = None
 
+    def kill(self) -> None:
+        """Kill the server (`kill -9`), and wait until its children have noticed."""
+        if self._process is not None:
+            tasks = Path(f"/proc/{self._process.pid}/task").glob("*/children")
+            children = [it for task in tasks for it in task.read_text().split()]
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            while any(map(_runs, children)):
+                time.sleep(0.01)
+
     def remove(self) -> None:
         """Stop the server and delete its data."""
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def create_database(self) -> str:
         """Create a database and return its name."""
@@ -102,12 +113,12 @@ class PostgresqlServer:
 
     def url(self, name: str) -> str:
         """Return SQLAlchemy's URL of a database."""
-        return f"postgresql+psycopg://{USER}@/{name}?host={self._folder}"
+        return f"postgresql+psycopg://{USER}@/{name}?host={self.folder}"
 
     def execute(self, statement: str, database: str = "postgres") -> None:
         """Run a statement outside any transaction."""
         with psycopg.connect(
-            host=str(self._folder), user=USER, dbname=database, autocommit=True
+            host=str(self.folder), user=USER, dbname=database, autocommit=True
         ) as connection:
             connection.execute(statement.encode())
 
@@ -122,6 +133,14 @@ class PostgresqlServer:
         )
         if result.returncode != 0:
             raise RuntimeError(f"{program} failed for {getpass.getuser()}:\n{result.stdout}")
+
+
+def _runs(process: str) -> bool:
+    try:
+        # Whoever has ended and waits for its parent has no command any more.
+        return Path(f"/proc/{process}/cmdline").read_bytes() != b""
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _ordinary_user() -> pwd.struct_passwd:

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parts import ROOT, nginx_program
+from parts import nginx_program
 from support.certificates import certificate
+from support.nginx_files import HOST, NginxFiles
 from support.server import free_port
 from support.service import Service
 
-HOST = "www.shop.example"
 START_SECONDS = 60
 TIMEOUT_SECONDS = 30
 STATUS = re.compile(rb"\AHTTP/1\.[01] (\d{3}) ")
@@ -216,37 +216,18 @@ def nginx(site: Site) -> Iterator[None]:
 
 def nginx_arguments(site: Site) -> list[str]:
     """Write the files of `deploy/nginx` for this machine; return what makes nginx read them."""
-    _write(
-        ROOT / "deploy/nginx/usher.conf",
-        site.folder / "conf.d/usher.conf",
-        {
-            "listen 80": f"listen 127.0.0.1:{site.plain_port}",
-            "listen 443": f"listen 127.0.0.1:{site.port}",
-            "/run/usher/usher.sock": str(site.socket),
-            f"/etc/letsencrypt/live/{HOST}/fullchain.pem": str(site.certificate),
-            f"/etc/letsencrypt/live/{HOST}/privkey.pem": str(site.certificate),
-            "/var/log/nginx": str(site.folder),
+    files = NginxFiles(
+        site.folder,
+        site.port,
+        site.plain_port,
+        site.certificate,
+        [site.socket],
+        changes={
             "timeout 10s": f"timeout {SHORT}",
             "usher-error.log crit": "usher-error.log error",
         },
     )
-    paths = "".join(
-        f"    {kind}_temp_path {site.folder}/{kind};\n"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    _write(
-        ROOT / "deploy/nginx/nginx.conf",
-        site.folder / "nginx.conf",
-        {
-            "user www-data;": "user root;" if os.geteuid() == 0 else "",
-            "/run/nginx.pid": f"{site.folder}/nginx.pid",
-            "worker_processes auto": "worker_processes 1",
-            "/var/log/nginx": str(site.folder),
-            "/etc/nginx/conf.d": f"{site.folder}/conf.d",
-            "    server_tokens off;\n": f"    server_tokens off;\n{paths}",
-        },
-    )
-    return ["-e", str(site.folder / "error.log"), "-c", str(site.folder / "nginx.conf")]
+    return files.write()
 
 
 def make_site(service: Service, cookie: str, folder: Path) -> Site:
@@ -272,21 +253,12 @@ def status(answer: bytes) -> int:
     return int(found[1]) if found else 0
 
 
-def wait(condition: Callable[[], bool]) -> None:
+def wait(condition: Callable[[], bool], seconds: float = START_SECONDS) -> None:
     """Wait until something is so."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def _write(source: Path, target: Path, changes: dict[str, str]) -> None:
-    text = source.read_text()
-    for old, new in changes.items():
-        assert old in text, f"{source.name} no longer says {old!r}"
-        text = text.replace(old, new)
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(text)
 
 
 def _listens(port: int) -> bool:
