@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from .. import schema
-from ..database import Database, database_time
+from ..database import WRITERS, Database, database_time
 from ..findings import Finding, fault, ok, warning
 from ..production import THREADS, database_faults
 from ..setting_types import LOOPBACK_HOSTS
@@ -22,8 +22,6 @@ SLOW_MILLISECONDS = 20
 # The newest release that gets no more corrections, by the end of 2026.
 OLD_POSTGRESQL = 13
 CLOCK_WARNING_SECONDS, CLOCK_FAULT_SECONDS = 5, 30
-# Of SQLAlchemy's pool for transactions: five kept, ten more in a rush.
-WRITING_CONNECTIONS = 15
 
 
 def database_findings(subject: Subject) -> Iterator[Finding]:
@@ -121,7 +119,7 @@ def _connections(subject: Subject, connection: sa.Connection) -> Finding:
     reserved = int(_show(connection, "superuser_reserved_connections"))
     most = int(_show(connection, "max_connections")) - reserved
     workers = max(len(seen(subject.state.database)), subject.settings.limits.workers)
-    needed = workers * (THREADS + WRITING_CONNECTIONS)
+    needed = workers * (THREADS + WRITERS)
     found = f"{most} allowed; {workers} workers of {THREADS} threads may want {needed}"
     if needed > most:
         return warning(

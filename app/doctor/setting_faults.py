@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ..errors import Fault, UsherError
 from ..findings import Finding, fault, ok, warning
-from ..production import environment_faults, settings_faults
+from ..production import THREADS, environment_faults, settings_faults
 from ..workers import seen
 from .subject import Subject
 
@@ -32,7 +32,10 @@ def setting_findings(subject: Subject) -> Iterator[Finding]:
     settings = subject.settings
     yield ok("settings", f"{subject.file or 'from a mapping'}: no fault in them")
     is_trial = not settings.secure
-    faults = (*environment_faults(os.environ), *settings_faults(settings, _workers(subject)))
+    faults = (
+        *environment_faults(os.environ),
+        *settings_faults(settings, _workers(subject), THREADS),
+    )
     for it in faults:
         yield _finding(it, is_trial=is_trial)
     if not faults:
