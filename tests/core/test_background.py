@@ -73,10 +73,10 @@ def test_nothing_is_done_after_the_end() -> None:
     running.close()
     running.start()
     running.close()
-    thread = running._thread
-    assert thread is not None
-    thread.join(30)
-    assert not thread.is_alive()
+    for thread in threading.enumerate():
+        if thread.ident in diary.threads:
+            thread.join(30)
+            assert not thread.is_alive()
     assert diary.entries.count("close") == 1
     assert diary.entries[-1] == "close"
 
