@@ -18,7 +18,9 @@ from .authentication import Authentication
 from .background import Background, Job
 from .configuration import PolicySource
 from .database import Database
+from .errors import UsherError
 from .host_identity import flask_login_identity
+from .key_ring import KeyRing
 from .limits import Limits
 from .minter import Minter
 from .outcomes.recorder import Outcomes
@@ -142,16 +144,21 @@ def build(
         per_person=settings.sign_ins.per_person,
         end_oldest_when_full=settings.sign_ins.when_full == "end-oldest",
     )
-    minter = Minter(
-        issuer=settings.issuer,
-        signing_key=token.signing_key,
-        recipient_key=settings.recipient_key,
-        lifetime_seconds=token.lifetime_seconds,
-        clock=clock,
-        visitor_data=token.visitor_data,
-        optional_claims=token.optional_claims,
-    )
     self_test(settings)
+    key_ring = KeyRing(
+        database,
+        token.signing_key,
+        settings.recipient_keys,
+        lambda signing_key, recipient_key: Minter(
+            issuer=settings.issuer,
+            signing_key=signing_key,
+            recipient_key=recipient_key,
+            lifetime_seconds=token.lifetime_seconds,
+            clock=clock,
+            visitor_data=token.visitor_data,
+            optional_claims=token.optional_claims,
+        ),
+    )
     providers = make_providers(settings.providers, Resources(clock, database, identify))
     of_requests = tuple(it for it in providers.values() if isinstance(it, RequestProvider))
     user_id = derivation(token.user_id, token.pairwise_key)
@@ -160,7 +167,7 @@ def build(
         settings.policy, lambda policy: Policy(user_id, app_rules, policy), policy_source
     )
     pauses = Pauses(database, clock)
-    presence = Presence(database, lambda: _standing(settings, policies))
+    presence = Presence(database, lambda: _standing(key_ring, policies))
     return State(
         settings=settings,
         clock=clock,
@@ -176,7 +183,7 @@ def build(
             pauses,
             policies,
             RecentFailures(clock),
-            minter,
+            key_ring,
             audit,
             clock,
         ),
@@ -192,9 +199,12 @@ def build(
     )
 
 
-def _standing(settings: Settings, policies: Policies) -> Standing:
-    own, recipient = settings.token.signing_key.fingerprint, settings.recipient_key.fingerprint
-    return Standing(policies.current().version, own, frozenset({own, recipient}))
+def _standing(key_ring: KeyRing, policies: Policies) -> Standing:
+    try:
+        own = key_ring.minter().signing_key.fingerprint
+    except UsherError:
+        own = "none"
+    return Standing(policies.current().version, own, key_ring.held)
 
 
 def _audit_sink(settings: AuditSettings, console: int) -> Sink:

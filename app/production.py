@@ -60,6 +60,8 @@ def store_faults(state: State) -> Iterator[Fault]:
         if not current:
             expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
             yield Fault("database.url", "tables that are missing or old", expected)
+        else:
+            yield from _key_faults(state)
     try:
         state.audit.check()
     except UsherError as error:
@@ -68,8 +70,16 @@ def store_faults(state: State) -> Iterator[Fault]:
         yield Fault(path, _reason(error), expected)
 
 
+def _key_faults(state: State) -> Iterator[Fault]:
+    try:
+        state.admission.key_ring.check()
+    except UsherError as error:
+        expected = "a source of the key in force; see: usher keys status"
+        yield Fault("token.signing_key, token.recipient_key", _reason(error), expected)
+
+
 def _reason(error: UsherError) -> str:
     # SQLAlchemy's own message has the statement in it; `orig` is the driver's error.
     cause = getattr(error.__cause__, "orig", None) or error.__cause__
     lines = str(cause).splitlines() if cause else []
-    return lines[0] if lines else str(error.code)
+    return error.reason or (lines[0] if lines else str(error.code))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from ..keys import AnyKey
 from ..schema import is_current
 from ..settings import Settings
 from .check_page import check_page
@@ -55,7 +57,12 @@ def check(
         state.audit.check()
         if not state.database.may_exist() or not is_current(state.database):
             raise Failure("the database's tables are missing or old. Run: usher db upgrade")
+        state.admission.key_ring.check()
     click.echo("All is well.")
+
+
+def _listed(keys: Sequence[AnyKey]) -> str:
+    return ", ".join(f"{it.source} ({it.fingerprint})" for it in keys)
 
 
 def _summary(settings: Settings) -> list[str]:
@@ -63,9 +70,8 @@ def _summary(settings: Settings) -> list[str]:
     rows = {
         "public address": settings.public_url + settings.url_prefix,
         "further origins": ", ".join(settings.allowed_origins) or "none",
-        "signing key": f"{token.signing_key.source} ({token.signing_key.fingerprint})",
-        "recipient key": f"{settings.recipient_key.source} "
-        f"({settings.recipient_key.fingerprint})",
+        "signing key": _listed(token.signing_key),
+        "recipient key": _listed(settings.recipient_keys),
         "userId": token.user_id,
         "visitorData": ", ".join(sorted(token.visitor_data)) or "none",
         "token lifetime": f"{token.lifetime_seconds} s",

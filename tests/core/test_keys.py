@@ -450,7 +450,7 @@ def test_a_good_recipient_key_is_loaded_from_a_file(
     installation: Installation, content: Callable[[], bytes]
 ) -> None:
     path = installation.file("iadvize.pem", content(), 0o644)
-    key = installation.settings(token={"recipient_key": str(path)}).recipient_key
+    key = installation.settings(token={"recipient_key": str(path)}).recipient_keys[0]
     assert key.source == str(path)
     assert key.public_key == rsa_key("recipient").public_key()
 
@@ -459,7 +459,7 @@ def test_a_good_recipient_key_is_loaded_from_a_file(
 def test_a_good_recipient_key_may_stand_in_the_settings(
     installation: Installation, content: Callable[[], bytes]
 ) -> None:
-    key = installation.settings(token={"recipient_key": content().decode()}).recipient_key
+    key = installation.settings(token={"recipient_key": content().decode()}).recipient_keys[0]
     assert key.public_key == rsa_key("recipient").public_key()
 
 
@@ -490,10 +490,13 @@ def test_row_124_a_damaged_base64_key_stops_the_start(
 def test_the_preset_is_the_key_that_iadvize_publishes(installation: Installation) -> None:
     by_name = installation.settings(token={"recipient_key": "iadvize-production"})
     as_printed = installation.settings(token={"recipient_key": PRODUCTION_KEY})
-    assert by_name.recipient_key.public_key == as_printed.recipient_key.public_key
-    assert by_name.recipient_key.public_key == installation.settings().recipient_key.public_key
-    assert by_name.recipient_key.source == "iadvize-production"
-    assert spki(by_name.recipient_key.public_key) == PRODUCTION_KEY
+    assert by_name.recipient_keys[0].public_key == as_printed.recipient_keys[0].public_key
+    assert (
+        by_name.recipient_keys[0].public_key
+        == installation.settings().recipient_keys[0].public_key
+    )
+    assert by_name.recipient_keys[0].source == "iadvize-production"
+    assert spki(by_name.recipient_keys[0].public_key) == PRODUCTION_KEY
 
 
 @contextmanager
