@@ -69,12 +69,12 @@ class KeyRecord:
     retired_at: float | None
 
 
-def _in_force(purpose: Purpose) -> sa.ColumnElement[str | None]:
+def _in_force(purpose: Purpose) -> sa.ColumnElement[Any]:
     of_purpose = sa.case((table.c.purpose == purpose.value, table.c.fingerprint))
     return sa.func.max(of_purpose).label(purpose.value)
 
 
-_both: sa.Select[Any] = sa.select(_in_force(Purpose.SIGNING), _in_force(Purpose.RECIPIENT))
+_both = sa.select(_in_force(Purpose.SIGNING), _in_force(Purpose.RECIPIENT))
 _both_in_force = _both.where(table.c.state == KeyState.CURRENT)
 
 
