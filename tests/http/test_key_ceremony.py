@@ -21,12 +21,14 @@ from support.key_ceremony import (
 from support.keys import public_pem, rsa_key
 from support.refusals import assert_refused
 from support.service import Answer, Browser, Service
+from support.softhsm import PIN, SoftHsm
 
 from flask_usher.cli.key_steps import ceremony_of
 from flask_usher.key_ceremony import StepRefused
 from flask_usher.key_records import Purpose
 from flask_usher.key_ring import FRESH_SECONDS
 from flask_usher.presence import Presence
+from flask_usher.production import store_faults
 from flask_usher.workers import Standing
 
 
@@ -409,3 +411,36 @@ def test_differing_keys_of_workers_are_told(hosts: Hosts) -> None:
     Presence(hosts.first.state.database, lambda: standing).announce()
     text = run(hosts.first, "status").stdout
     assert "on 1 of 2 workers; missing: " in text
+
+
+@pytest.mark.softhsm
+def test_a_key_in_a_file_is_replaced_by_one_in_a_token(hosts: Hosts, softhsm: SoftHsm) -> None:
+    softhsm.add_key("next", rsa_key("other"))
+    host = hosts.another(signing_key=[*hosts.files("signing"), softhsm.uri("next")])
+    browser = host.signed_in("jane")
+    assert pair(browser)[0] == "signing"
+    step(host, "stage")
+    step(host, "confirm", OTHER)
+    step(host, "switch")
+    wait()
+    assert pair(browser)[0] == "other"
+    softhsm.go_away()
+    assert_refused(browser.ask(), 503, "key-unavailable")
+    # Where the settings name no key that is away, a command needs no answer of it.
+    step(hosts.another(signing_key=hosts.files("signing")), "rollback")
+    wait()
+    assert pair(browser)[0] == "signing"
+    softhsm.come_back()
+    step(host, "switch")
+    wait()
+    assert pair(browser)[0] == "other"
+    assert PIN not in run(host, "status").output
+
+
+def test_row_124_settings_without_the_key_in_force_stop_the_start(hosts: Hosts) -> None:
+    switched(hosts)
+    without = hosts.another(signing_key=hosts.files("signing"))
+    (fault,) = store_faults(without.state)
+    assert f"the signing key in force, {OTHER}, is not on this host" in fault.found
+    assert "usher keys status" in fault.expected
+    assert list(store_faults(hosts.first.state)) == []
