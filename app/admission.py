@@ -22,8 +22,9 @@ from flask_usher.providers.base import (
 
 from .audit import AuditLog, Details, Visit
 from .errors import Code, Rejected
+from .key_ring import KeyRing
 from .limits import Limits, Standing
-from .minter import Minter, Token
+from .minter import Token
 from .pauses import Pauses
 from .policies import Policies
 from .policy import Facts, Issue, Refuse
@@ -63,7 +64,7 @@ class Admission:
     pauses: Pauses
     policies: Policies
     recent_failures: RecentFailures
-    minter: Minter
+    key_ring: KeyRing
     audit: AuditLog
     clock: Callable[[], float]
     stage: Callable[[str], AbstractContextManager[object]]
@@ -160,7 +161,7 @@ class Admission:
         # A provider may have taken its time.
         self.pauses.check()
         with self.stage("mint"):
-            return self.minter.mint(decision)
+            return self.key_ring.minter().mint(decision)
 
 
 def _most_telling(

@@ -18,7 +18,9 @@ from .authentication import Authentication
 from .background import Background, Job
 from .configuration import PolicySource
 from .database import Database
+from .errors import UsherError
 from .host_identity import flask_login_identity
+from .key_ring import KeyRing
 from .limits import Limits
 from .minter import Minter
 from .outcomes.meters import Meters
@@ -155,18 +157,23 @@ def build(
         per_person=settings.sign_ins.per_person,
         end_oldest_when_full=settings.sign_ins.when_full == "end-oldest",
     )
-    minter = Minter(
-        issuer=settings.issuer,
-        signing_key=token.signing_key,
-        recipient_key=settings.recipient_key,
-        lifetime_seconds=token.lifetime_seconds,
-        clock=clock,
-        visitor_data=token.visitor_data,
-        optional_claims=token.optional_claims,
-    )
     self_test(settings)
     resources = Resources(clock, database, identify, meters.provider)
     providers = make_providers(settings.providers, resources)
+    key_ring = KeyRing(
+        database,
+        token.signing_key,
+        settings.recipient_keys,
+        lambda signing_key, recipient_key: Minter(
+            issuer=settings.issuer,
+            signing_key=signing_key,
+            recipient_key=recipient_key,
+            lifetime_seconds=token.lifetime_seconds,
+            clock=clock,
+            visitor_data=token.visitor_data,
+            optional_claims=token.optional_claims,
+        ),
+    )
     of_requests = tuple(it for it in providers.values() if isinstance(it, RequestProvider))
     user_id = derivation(token.user_id, token.pairwise_key)
     app_rules = AppRules(rules) if rules else None
@@ -177,7 +184,7 @@ def build(
         faulty=lambda: meters.count(Meter.POLICY_FAULTY),
     )
     pauses = Pauses(database, clock)
-    presence = Presence(database, lambda: _standing(settings, policies))
+    presence = Presence(database, lambda: _standing(key_ring, policies))
     return State(
         settings=settings,
         clock=clock,
@@ -193,7 +200,7 @@ def build(
             pauses,
             policies,
             RecentFailures(clock),
-            minter,
+            key_ring,
             audit,
             clock,
             meters.stage,
@@ -213,9 +220,12 @@ def build(
     )
 
 
-def _standing(settings: Settings, policies: Policies) -> Standing:
-    own, recipient = settings.token.signing_key.fingerprint, settings.recipient_key.fingerprint
-    return Standing(policies.current().version, own, frozenset({own, recipient}))
+def _standing(key_ring: KeyRing, policies: Policies) -> Standing:
+    try:
+        own = key_ring.minter().signing_key.fingerprint
+    except UsherError:
+        own = "none"
+    return Standing(policies.current().version, own, key_ring.held)
 
 
 def _audit_sink(settings: AuditSettings, console: int) -> Sink:

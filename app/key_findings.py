@@ -11,13 +11,13 @@ from .settings import Settings
 
 def key_findings(settings: Settings) -> Iterator[Finding]:
     """Judge the keys that the settings name."""
-    own = settings.token.signing_key
+    own = settings.token.signing_key[0]
     if settings.token.signing_key_fingerprint is None:
         remedy = f'Set token.signing_key_fingerprint = "{own.fingerprint}" once iAdvize has it.'
         yield Finding("signing key", "warning", f"{own.fingerprint}, not pinned", remedy)
     else:
         yield ok("signing key", f"{own.fingerprint}, as in token.signing_key_fingerprint")
-    key = settings.recipient_key
+    key = settings.recipient_keys[0]
     if key.fingerprint == keys.iadvize_production().fingerprint:
         yield ok("recipient key", f"{key.fingerprint}, iAdvize's for production")
     else:

@@ -36,6 +36,8 @@ MAXIMUM_TOKEN_BYTES = 4096
 KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
+KEY_NAME_LENGTH = len("SHA256:") + 12
+"""Enough of a fingerprint to know the key by in the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,14 @@ class Token:
     """A token and what may be said of it. `expires_at` is in seconds since the epoch.
 
     `dropped` names the fields of visitorData that could not be sent; `identity` is whom the
-    token is for.
+    token is for; `key` is the beginning of the fingerprint of the key that signed it.
     """
 
     value: str = field(repr=False)
     expires_at: int
     expires_in: int
     identity: Identity = field(repr=False)
+    key: str
     dropped: tuple[str, ...] = ()
 
     @property
@@ -77,8 +80,10 @@ class Minter:
         optional_claims: frozenset[str] = frozenset(),
     ) -> None:
         self._issuer = issuer
-        self._signer = signing_key
-        self._recipient_key = recipient_key.public_key
+        self.signing_key = signing_key
+        self.recipient_key = recipient_key
+        self._encrypt_key = recipient_key.public_key.encrypt
+        self._key_name = signing_key.fingerprint[:KEY_NAME_LENGTH]
         self._lifetime = lifetime_seconds
         self._clock = clock
         self._visitor_data = dict(visitor_data or {})
@@ -114,7 +119,14 @@ class Minter:
             del claims[VISITOR_DATA]
             dropped += tuple(data)
             value = self._encrypt(self._sign(claims))
-        return Token(value, now + self._lifetime, self._lifetime, decision.identity, dropped)
+        return Token(
+            value,
+            now + self._lifetime,
+            self._lifetime,
+            decision.identity,
+            self._key_name,
+            dropped,
+        )
 
     def _visitor_data_of(self, decision: Issue) -> tuple[dict[str, str], tuple[str, ...]]:
         given = {
@@ -132,7 +144,7 @@ class Minter:
 
     def _sign(self, claims: dict[str, object]) -> str:
         signed = f"{self._inner_header}.{_base64url(_json(claims))}"
-        return f"{signed}.{_base64url(self._signer.sign(signed.encode()))}"
+        return f"{signed}.{_base64url(self.signing_key.sign(signed.encode()))}"
 
     def _encrypt(self, inner: str) -> str:
         key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
@@ -140,7 +152,7 @@ class Minter:
         return ".".join(
             (
                 self._outer_header,
-                _base64url(self._recipient_key.encrypt(key, self._oaep)),
+                _base64url(self._encrypt_key(key, self._oaep)),
                 _base64url(nonce),
                 _base64url(sealed[:-TAG_BYTES]),
                 _base64url(sealed[-TAG_BYTES:]),

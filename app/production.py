@@ -77,7 +77,8 @@ def _waits(provider: BaseModel) -> bool:
 
 def store_faults(state: State) -> Iterator[Fault]:
     """Give what keeps every token from being issued, and changes nothing."""
-    yield from database_faults(state.database)
+    of_database = tuple(database_faults(state.database))
+    yield from of_database or key_faults(state)
     yield from audit_faults(state)
 
 
@@ -123,8 +124,17 @@ def audit_faults(state: State) -> Iterator[Fault]:
         yield Fault(path, _reason(error), expected)
 
 
+def key_faults(state: State) -> Iterator[Fault]:
+    """Give what is wrong with the keys in force, once the database tells which they are."""
+    try:
+        state.admission.key_ring.check()
+    except UsherError as error:
+        expected = "a source of the key in force; see: usher keys status"
+        yield Fault("token.signing_key, token.recipient_key", _reason(error), expected)
+
+
 def _reason(error: UsherError) -> str:
     # SQLAlchemy's own message has the statement in it; `orig` is the driver's error.
     cause = getattr(error.__cause__, "orig", None) or error.__cause__
     lines = str(cause).splitlines() if cause else []
-    return lines[0] if lines else str(error.code)
+    return error.reason or (lines[0] if lines else str(error.code))

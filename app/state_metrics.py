@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from .errors import KeyUnavailable
+from .key_records import Purpose, records
 from .state import State
 from .workers import Difference, differences, seen
 
@@ -42,7 +44,16 @@ def state_metrics(state: State) -> Iterator[Metric]:
 
 
 def _signing_key_since(state: State) -> float | None:
+    # Staged by the ceremony, or else as old as its file.
     try:
-        return os.stat(state.settings.token.signing_key.source).st_mtime
+        key = state.admission.key_ring.minter().signing_key
+    except KeyUnavailable:
+        return None
+    with state.database.reading() as connection:
+        for record in records(connection, Purpose.SIGNING):
+            if record.fingerprint == key.fingerprint:
+                return record.staged_at
+    try:
+        return os.stat(key.source).st_mtime
     except OSError:
         return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from ..errors import SettingsError
+from ..keys import AnyKey
 from ..production import store_faults
 from ..settings import Settings
 from .check_page import check_page
@@ -58,14 +60,17 @@ def check(
     click.echo("All is well.")
 
 
+def _listed(keys: Sequence[AnyKey]) -> str:
+    return ", ".join(f"{it.source} ({it.fingerprint})" for it in keys)
+
+
 def _summary(settings: Settings) -> list[str]:
     token = settings.token
     rows = {
         "public address": settings.public_url + settings.url_prefix,
         "further origins": ", ".join(settings.allowed_origins) or "none",
-        "signing key": f"{token.signing_key.source} ({token.signing_key.fingerprint})",
-        "recipient key": f"{settings.recipient_key.source} "
-        f"({settings.recipient_key.fingerprint})",
+        "signing key": _listed(token.signing_key),
+        "recipient key": _listed(settings.recipient_keys),
         "userId": token.user_id,
         "visitorData": ", ".join(sorted(token.visitor_data)) or "none",
         "token lifetime": f"{token.lifetime_seconds} s",

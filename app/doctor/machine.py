@@ -120,9 +120,9 @@ def _files(subject: Subject) -> list[Path]:
         subject.file,
         settings.policy.file,
         Path(settings.secret_key.source),
-        Path(token.signing_key.source),
+        *(Path(it.source) for it in token.signing_key),
         Path(token.pairwise_key.source) if token.pairwise_key else None,
-        Path(token.recipient_key.source) if token.recipient_key else None,
+        *(Path(it.source) for it in token.recipient_key or ()),
     ]
     return [it for it in given if it is not None and it.is_file()]
 

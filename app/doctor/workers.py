@@ -109,7 +109,10 @@ def _releases(workers: tuple[Worker, ...]) -> Finding:
 
 
 def _out_of_date(subject: Subject, workers: tuple[Worker, ...]) -> Iterator[Finding]:
-    own = subject.settings.token.signing_key.fingerprint
+    try:
+        own = subject.state.admission.key_ring.minter().signing_key.fingerprint
+    except UsherError:
+        own = "none that is in force"
     policy = subject.state.admission.policies.current().version
     for name, of_settings, in_force in (
         ("policy", policy, {it.standing.policy for it in workers}),

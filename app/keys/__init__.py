@@ -22,10 +22,11 @@ from .secret_files import (
     load_secret,
     load_text_secret,
 )
-from .signers import Signer, is_path, load_signer
+from .signers import AnyKey, Signer, is_path, load_signer
 
 __all__ = [
     "IADVIZE_PRODUCTION",
+    "AnyKey",
     "KeyFault",
     "PrivateKey",
     "PublicKey",

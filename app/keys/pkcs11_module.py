@@ -90,7 +90,8 @@ class Module:
     def _loaded(self) -> lib:
         import pkcs11
 
-        if self._library is None:
+        # It is not initialized any more when it failed while it began anew.
+        if self._library is None or not self._library.initialized:
             self._library = pkcs11.lib(str(self._path))
         return self._library
 

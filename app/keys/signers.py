@@ -18,8 +18,8 @@ from .private import load_private_key, private_key_from_environment
 ENVIRONMENT = "env:"
 
 
-class Signer(Protocol):
-    """Signs with one RSA key, wherever that is kept."""
+class AnyKey(Protocol):
+    """An RSA key, at least the public half of it."""
 
     @property
     def source(self) -> str:
@@ -32,6 +32,10 @@ class Signer(Protocol):
     @property
     def fingerprint(self) -> str:
         """The fingerprint of the public half."""
+
+
+class Signer(AnyKey, Protocol):
+    """Signs with one RSA key, wherever that is kept."""
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature of RS256: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, 3.3).

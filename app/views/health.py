@@ -63,6 +63,11 @@ def checks(state: State) -> dict[str, str]:
         found["audit"] = "ok"
     except UsherError:
         found["audit"] = "degraded" if state.audit.best_effort else "unavailable"
+    try:
+        state.admission.key_ring.check()
+        found["keys"] = "ok"
+    except UsherError:
+        found["keys"] = "unavailable"
     found["policy"] = "ok" if state.admission.policies.fault is None else "degraded"
     found["limits"] = "degraded" if state.limits.are_degraded() else "ok"
     # As of a few seconds ago: whoever asks causes no look at the others.

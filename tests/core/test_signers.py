@@ -440,5 +440,5 @@ def test_tokens_of_the_service_are_signed_with_a_variable(
     monkeypatch.setenv("BRANDS_KEY", one_line(pem("other")))
     service = make_service(token={"signing_key": "env:BRANDS_KEY"})
     assert service.signed_in("jane").user_id() == service.user_id_of("jane")
-    key = service.state.settings.token.signing_key
+    key = service.state.settings.token.signing_key[0]
     assert key.fingerprint == keys.fingerprint(rsa_key("other").public_key())

@@ -284,7 +284,7 @@ def test_settings_that_are_not_those_in_force(serving: Service) -> None:
     change(serving, policy="of-yesterday", signing_key="SHA256:old")
     found = look(serving).families["Workers"]
     bad = {name: it.found for name, it in found.items() if it.verdict == "warning"}
-    own = serving.state.settings.token.signing_key.fingerprint
+    own = serving.state.settings.token.signing_key[0].fingerprint
     policy = serving.state.admission.policies.current().version
     assert bad == {
         "policy in force": f"of-yesterday; these settings have {policy}",

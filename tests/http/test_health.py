@@ -19,7 +19,7 @@ from flask_usher.rules.settings import PolicySettings
 from flask_usher.workers import Standing
 from flask_usher.workers import table as workers
 
-CHECKS = {"database": "ok", "audit": "ok", "policy": "ok", "limits": "ok"}
+CHECKS = {"database": "ok", "audit": "ok", "keys": "ok", "policy": "ok", "limits": "ok"}
 CHECKS |= {"same policy": "ok", "same keys": "ok"}
 POLICY = PolicySettings().version
 READY = {"status": "ready", "checks": CHECKS, "policy": POLICY, "providers": {}}
@@ -64,7 +64,7 @@ def test_row_186_without_a_database(make_service: MakeService) -> None:
     service.secrets.add("hidden-password")
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
-    checks = CHECKS | {"database": "unavailable"}
+    checks = CHECKS | {"database": "unavailable", "keys": "unavailable"}
     assert answer.members == READY | {"status": "not ready", "checks": checks}
     assert service.browser().get("/usher/health/live").status_code == 200
 
@@ -109,7 +109,7 @@ def test_row_186_the_words_are_fixed(service: Service, path: str, query: str) ->
     for secret in (
         settings.database.url,
         "sqlite",
-        settings.token.signing_key.fingerprint,
+        settings.token.signing_key[0].fingerprint,
         str(service.folder),
         "version",
         "Python",
@@ -159,7 +159,7 @@ def test_row_186_nothing_tells_what_the_service_is_made_of(service: Service) -> 
 def replica(service: Service, **standing: Any) -> Presence:
     """Return another process of the installation, that has something else in force."""
     token = service.state.settings.token
-    own = Standing(POLICY, token.signing_key.fingerprint, frozenset())
+    own = Standing(POLICY, token.signing_key[0].fingerprint, frozenset())
     return Presence(service.state.database, lambda: replace(own, **standing))
 
 

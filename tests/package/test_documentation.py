@@ -142,7 +142,7 @@ def test_every_field_of_the_audit_log_is_documented_and_no_other(tmp_path: Path)
         Visit("support id", "address", "site", "request id"),
         identity=jane,
         account="jane",
-        token=Token("token", 60, 60, jane, dropped=("email",)),
+        token=Token("token", 60, 60, jane, "key", dropped=("email",)),
         reason="reason",
         policy="policy",
         rule="rule",

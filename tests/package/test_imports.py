@@ -23,15 +23,15 @@ LAYERS = """
     views
     state
     admission authentication outcomes presence
-    explanation
-    policies app_rules audit self_test recent_failures background workers
+    explanation key_ceremony
+    policies app_rules audit self_test recent_failures background workers key_ring
     minter refusals problem_details
     policy
     limits shared_counters
     redis_counters
     redis_client memory_counters
     sign_ins user_ids support_ids counters configuration registry schema inspection proxies
-    visitor_keys settings openid_registry pauses
+    visitor_keys settings openid_registry pauses key_records
     provider_settings rules
     json_lines
     attempts logouts

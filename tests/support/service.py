@@ -22,6 +22,7 @@ from flask_usher import (
     State,
     Usher,
     create_app,
+    key_records,
     keys,
     logouts,
     replays,
@@ -264,7 +265,7 @@ class Service:
             token, self.recipient_key, algorithms=["RSA-OAEP-256", "A256GCM"]
         ).plaintext
         assert inner is not None
-        signing = self.state.settings.token.signing_key.public_key
+        signing = self.state.admission.key_ring.minter().signing_key.public_key
         verified = jws.deserialize_compact(
             inner, RSAKey.import_key(keys.public_pem(signing)), algorithms=["RS256"]
         )
@@ -404,7 +405,7 @@ def service(shared_service: Service, log: LogText) -> Iterator[Service]:
     shared_service.latest = shared_service.clock.now
     shared_service.state.outcomes.save()
     with shared_service.state.database.writing() as connection:
-        for module in (accounts, sign_in_records, replays, logouts, workers):
+        for module in (accounts, sign_in_records, replays, logouts, workers, key_records):
             connection.execute(module.table.delete())
         for table in outcome_tables.sorted_tables:
             connection.execute(table.delete())
