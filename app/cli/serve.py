@@ -22,7 +22,7 @@ THREADS = 16
 MEMORY_MIB = 512
 # Hashing passwords takes much for a moment: only who keeps it for so many looks has a leak.
 MEMORY_LOOKS = 2
-MEMORY_LOOK_SECONDS = 10
+MEMORY_LOOK_SECONDS = 5
 BACKLOG = 2048
 CONNECTIONS_OF_A_WORKER = 1024
 STOP_SECONDS = 30
