@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
 from flask_usher.providers.bulkhead import CONCURRENCY
 
+from .database import Database
 from .errors import Fault, UsherError
 from .provider_settings import BearerProviderSettings, OidcProviderSettings
 from .schema import HEAD, is_current
@@ -20,7 +20,6 @@ DEBUG_VARIABLE = "FLASK_DEBUG"
 """With it, Flask shows its errors, and what is in memory, to whoever asks."""
 THREADS_OF_OURS = 2
 OFF = frozenset({"", "0", "false", "no"})
-logger = logging.getLogger(__name__)
 LOOPBACK = tuple(map(ipaddress.ip_address, ("127.0.0.1", "::1")))
 
 
@@ -72,22 +71,31 @@ def _waits(provider: BaseModel) -> bool:
     return isinstance(provider, OidcProviderSettings)
 
 
-def store_faults(state: State) -> Iterator[Fault]:
-    """Give what keeps every token from being issued, and changes nothing."""
-    database = state.database
+def outage(database: Database) -> str | None:
+    """Return why a database server does not answer; `None` when it does, and for a file."""
+    if database.is_local:
+        return None
     try:
-        if not (database.exists() and is_current(database)):
-            expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
-            yield Fault("database.url", "tables that are missing or old", expected)
+        is_current(database)
     except UsherError as error:
-        # A host that boots while the database server is away must come up by itself.
-        if database.is_local:
-            yield Fault("database.url", _reason(error), "a database that answers")
-        else:
-            logger.warning(
-                "the database does not answer (%s): until it does, nobody gets a token",
-                _reason(error),
-            )
+        return _reason(error)
+    return None
+
+
+def database_faults(database: Database) -> Iterator[Fault]:
+    """Give what is wrong with the database."""
+    try:
+        current = database.may_exist() and is_current(database)
+    except UsherError as error:
+        yield Fault("database.url", _reason(error), "a database that answers")
+        return
+    if not current:
+        expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
+        yield Fault("database.url", "tables that are missing or old", expected)
+
+
+def audit_faults(state: State) -> Iterator[Fault]:
+    """Give what keeps audit lines from being written."""
     try:
         state.audit.check()
     except UsherError as error:

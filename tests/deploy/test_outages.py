@@ -118,7 +118,7 @@ def test_row_177_a_host_that_boots_while_everything_is_away(
             wait(lambda: readiness(site) == (200, "ok"))
             wait(lambda: status(site.ask_service()) == 200)
             assert running.workers() == begun, "nothing was restarted"
-            assert "the database does not answer" in running.log.read_text()
+            assert "The database does not answer" in running.log.read_text()
 
 
 def test_row_61_two_hundred_sign_ins_at_a_provider_that_hangs(
