@@ -64,7 +64,7 @@ class Database:
         )
         self._local = threading.local()
 
-    def exists(self) -> bool:
+    def may_exist(self) -> bool:
         """Tell whether it is more than a place where SQLite's file may be made."""
         file = Path(self.url.database or "")
         return not self.is_local or file.exists() or not file.parent.is_dir()

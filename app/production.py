@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
@@ -23,7 +22,6 @@ THREADS_OF_OURS = 2
 OFF = frozenset({"", "0", "false", "no"})
 THREADS = 16
 """How many requests a worker answers at once, unless it is told otherwise."""
-logger = logging.getLogger(__name__)
 LOOPBACK = tuple(map(ipaddress.ip_address, ("127.0.0.1", "::1")))
 
 
@@ -75,6 +73,17 @@ def _waits(provider: BaseModel) -> bool:
     return isinstance(provider, OidcProviderSettings)
 
 
+def outage(database: Database) -> str | None:
+    """Return why a database server does not answer; `None` when it does, and for a file."""
+    if database.is_local:
+        return None
+    try:
+        is_current(database)
+    except UsherError as error:
+        return _reason(error)
+    return None
+
+
 def store_faults(state: State) -> Iterator[Fault]:
     """Give what keeps every token from being issued, and changes nothing."""
     of_database = tuple(database_faults(state.database))
@@ -85,31 +94,11 @@ def store_faults(state: State) -> Iterator[Fault]:
 def database_faults(database: Database) -> Iterator[Fault]:
     """Give what is wrong with the database."""
     try:
-        yield from _table_faults(database)
+        current = database.may_exist() and is_current(database)
     except UsherError as error:
         yield Fault("database.url", _reason(error), "a database that answers")
-
-
-def start_faults(state: State) -> Iterator[Fault]:
-    """Give the same, but for a PostgreSQL that is away: that is logged only.
-
-    A host that boots meanwhile must come up by itself.
-    """
-    try:
-        yield from _table_faults(state.database)
-    except UsherError as error:
-        if state.database.is_local:
-            yield Fault("database.url", _reason(error), "a database that answers")
-        else:
-            logger.warning(
-                "the database does not answer (%s): until it does, nobody gets a token",
-                _reason(error),
-            )
-    yield from audit_faults(state)
-
-
-def _table_faults(database: Database) -> Iterator[Fault]:
-    if not (database.exists() and is_current(database)):
+        return
+    if not current:
         expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
         yield Fault("database.url", "tables that are missing or old", expected)
 

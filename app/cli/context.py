@@ -76,7 +76,7 @@ def local_provider(state: State) -> LocalProvider:
 
 def demand_tables(database: Database) -> None:
     """Fail when the tables are missing or older than this code. Raises `StoreUnavailable`."""
-    if not (database.exists() and is_current(database)):
+    if not (database.may_exist() and is_current(database)):
         raise Failure("the database's tables are missing or old. Run: usher db upgrade")
 
 

@@ -49,14 +49,14 @@ def status(context: click.Context) -> None:
     """
     with _database(context) as database:
         revision = _revision(database)
-        is_current = database.exists() and schema.is_current(database)
+        is_current = database.may_exist() and schema.is_current(database)
     click.echo(f"The tables are at revision {revision or 'none'}.")
     if not is_current:
         raise Failure(f"this release needs revision {schema.HEAD}. Run: usher db upgrade")
 
 
 def _revision(database: Database) -> str | None:
-    return schema.revision(database) if database.exists() else None
+    return schema.revision(database) if database.may_exist() else None
 
 
 @contextmanager

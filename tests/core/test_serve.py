@@ -163,14 +163,14 @@ def test_providers_that_hang_leave_threads_for_tokens(
 
 @pytest.mark.usefixtures("tables")
 def test_row_177_a_database_server_that_is_away_is_waited_for(
-    installation: Installation, caplog: pytest.LogCaptureFixture
+    installation: Installation,
 ) -> None:
     url = "postgresql+psycopg://u:hidden@127.0.0.1:1/u"
     result = check(installation, database={"url": url})
-    assert result.output == "Usher would start.\n"
+    assert result.stdout == "Usher would start.\n"
     assert result.exit_code == 0
-    assert "the database does not answer" in caplog.text
-    assert "hidden" not in caplog.text
+    assert "The database does not answer" in result.stderr
+    assert "hidden" not in result.stderr
 
 
 @pytest.mark.usefixtures("tables")

@@ -109,8 +109,6 @@ def test_row_164_killed_and_started_again(shop: Shop) -> None:
         assert shop.readiness() == (503, "unavailable")
     finally:
         shop.server.start()
-    # Who is refused at once waits for nothing, so the very next try is good.
-    assert shop.jane.ask().status_code == 200
     shop.assert_heals()
 
 
@@ -142,11 +140,11 @@ def test_one_that_does_not_answer_is_asked_by_few(shop: Shop, fault: str) -> Non
         shop.network.delay = 5
     try:
         assert_away(shop)
-        # All the others are told at once, in place of waiting one after the other.
+        # All the others are told at once, but for one a second who tries.
         for answer in together(16, lambda _: shop.jane.ask()):
             assert answer.status_code == 503
             assert answer.members["code"] == "store-unavailable"
-        assert shop.network.accepted <= accepted + 2
+        assert shop.network.accepted <= accepted + 8
         assert shop.readiness()[0] == 503
     finally:
         shop.network.speak()

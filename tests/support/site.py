@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,9 @@ class Serving:
         """Return the ids of the worker processes that have started."""
         found = set()
         for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            found |= {int(it) for it in (task / "children").read_text().split()}
+            # A thread may have ended meanwhile.
+            with suppress(FileNotFoundError):
+                found |= {int(it) for it in (task / "children").read_text().split()}
         return sorted(it for it in found if _serves(it))
 
     def reload(self) -> None:
