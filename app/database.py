@@ -43,6 +43,11 @@ class Database:
         self._read_engine: Engine = _reading_engine(self.url)
         self._local = threading.local()
 
+    @property
+    def engines(self) -> tuple[Engine, Engine]:
+        """The engine for writing, and the one for reading."""
+        return self.engine, self._read_engine
+
     def may_exist(self) -> bool:
         """Tell whether looking into it would not make it.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, redirect, url_for
 from werkzeug.wrappers import Response
@@ -16,22 +17,29 @@ from .json_lines import log_as_json
 from .proxies import TrustedProxies
 from .request_ids import RequestIds
 from .state import EXTENSION, State
+from .tracing import spans_for
+
+if TYPE_CHECKING:
+    from .spans import Spans
 
 
 def create_app(
     config: Mapping[str, Any] | Path | str | None = None,
     *,
     clock: Callable[[], float] = time.time,
+    spans: Spans | None = None,
 ) -> Flask:
     """Return the service as a WSGI app.
 
     `config` is what `app.config["USHER"]` takes: a mapping, or the path of a TOML file; when
     absent, the file that `USHER_SETTINGS` names, else `usher.toml`. `clock` gives seconds since
-    the epoch. Raises `SettingsError`.
+    the epoch; `spans` makes spans of requests. Raises `SettingsError`.
     """
     app = Flask("flask_usher", static_folder=None)
+    if spans is not None:
+        spans.follow(app)
     app.config["USHER"] = config
-    Usher(app, clock=clock)
+    Usher(app, clock=clock, spans=spans)
     state: State = app.extensions[EXTENSION]
     if state.settings.sandbox is not None:
         app.add_url_rule("/", "sandbox", _to_sandbox)
@@ -49,7 +57,7 @@ def create_worker() -> Flask:
     logs goes to the standard error as JSON.
     """
     log_as_json(sys.stderr)
-    app = create_app()
+    app = create_app(spans=spans_for(os.environ))
     state: State = app.extensions[EXTENSION]
     state.background.start()
     return app

@@ -9,6 +9,7 @@ from .errors import Fault, UsherError
 from .schema import HEAD, is_current
 from .settings import Settings
 from .state import State
+from .tracing import EXTRA, collector, is_installed
 
 DEBUG_VARIABLE = "FLASK_DEBUG"
 """With it, Flask shows its errors, and what is in memory, to whoever asks."""
@@ -21,6 +22,11 @@ def environment_faults(environment: Mapping[str, str]) -> Iterator[Fault]:
     debug = environment.get(DEBUG_VARIABLE, "")
     if debug.lower() not in OFF:
         yield Fault(DEBUG_VARIABLE, repr(debug), "no such variable: debugging tells secrets")
+    traced = collector(environment)
+    if traced is not None and not is_installed():
+        yield Fault(
+            traced, "no libraries for it", f"pip install '{EXTRA}', or no such variable"
+        )
 
 
 def settings_faults(settings: Settings, workers: int) -> Iterator[Fault]:

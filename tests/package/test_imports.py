@@ -16,8 +16,9 @@ LAYERS = """
     embedding nginx_block page_probe
     factory
     extension
+    tracing
     sandbox host_identity signals metrics
-    meter_metrics state_metrics
+    meter_metrics state_metrics spans
     views
     state
     admission authentication outcomes presence
