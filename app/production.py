@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
+from .database import Database
 from .errors import Fault, UsherError
 from .schema import HEAD, is_current
 from .settings import Settings
@@ -14,6 +15,8 @@ from .tracing import EXTRA, collector, is_installed
 DEBUG_VARIABLE = "FLASK_DEBUG"
 """With it, Flask shows its errors, and what is in memory, to whoever asks."""
 OFF = frozenset({"", "0", "false", "no"})
+THREADS = 16
+"""How many requests a worker answers at once, unless it is told otherwise."""
 LOOPBACK = tuple(map(ipaddress.ip_address, ("127.0.0.1", "::1")))
 
 
@@ -57,15 +60,24 @@ def settings_faults(settings: Settings, workers: int) -> Iterator[Fault]:
 
 def store_faults(state: State) -> Iterator[Fault]:
     """Give what keeps every token from being issued, and changes nothing."""
-    database = state.database
+    yield from database_faults(state.database)
+    yield from audit_faults(state)
+
+
+def database_faults(database: Database) -> Iterator[Fault]:
+    """Give what is wrong with the database."""
     try:
         current = database.may_exist() and is_current(database)
     except UsherError as error:
         yield Fault("database.url", _reason(error), "a database that answers")
-    else:
-        if not current:
-            expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
-            yield Fault("database.url", "tables that are missing or old", expected)
+        return
+    if not current:
+        expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
+        yield Fault("database.url", "tables that are missing or old", expected)
+
+
+def audit_faults(state: State) -> Iterator[Fault]:
+    """Give what keeps audit lines from being written."""
     try:
         state.audit.check()
     except UsherError as error:

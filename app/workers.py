@@ -78,6 +78,9 @@ def seen(database: Database, seconds: float = ALIVE_SECONDS) -> tuple[Worker, ..
 
     Raises `StoreUnavailable`.
     """
+    # To connect would make SQLite's file.
+    if not database.may_exist():
+        return ()
     with database.reading() as connection:
         now = database_time(connection)
         age = (now - table.c.started_at).label("age")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from ..schema import is_current
+from ..errors import SettingsError
+from ..production import store_faults
 from ..settings import Settings
 from .check_page import check_page
-from .context import Failure, load_settings, open_state, store_failures
+from .context import Failure, faults_text, load_settings, open_state
 from .embed import page_origin
 
 
@@ -29,7 +30,7 @@ def check(
 
     Checks the settings, the keys, the database and the audit log, and changes nothing. Lists
     every fault, with what was found and what is expected. Exits with 0 when all is well, else
-    with 1.
+    with 1. For everything else that may be wrong there is `usher doctor`.
 
     With --page it asks the running service at public_url instead, as a browser would that shows
     that page to nobody who is signed in: cookies, CORS, headers, redirects, clock, certificate,
@@ -51,10 +52,9 @@ def check(
     state = open_state(context)
     for line in _summary(state.settings):
         click.echo(line)
-    with store_failures():
-        state.audit.check()
-        if not state.database.may_exist() or not is_current(state.database):
-            raise Failure("the database's tables are missing or old. Run: usher db upgrade")
+    faults = tuple(store_faults(state))
+    if faults:
+        raise Failure(faults_text(SettingsError(faults)))
     click.echo("All is well.")
 
 

@@ -9,10 +9,11 @@ import flask_usher
 
 LAYERS = """
     cli migrations testing
+    doctor
     account_import production
     account_records
     account_fields
-    page_findings
+    page_findings key_findings
     embedding nginx_block page_probe
     factory
     extension
@@ -36,7 +37,7 @@ LAYERS = """
     attempts logouts
     replays sign_in_records setting_types database inspection_checks
     timing
-    keys errors audit_sinks audit_reader page_origins script_files
+    keys errors audit_sinks audit_reader page_origins script_files findings
     request_ids
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""

@@ -297,13 +297,8 @@ class Service:
     def environment(self) -> dict[str, str]:
         """The settings as environment variables, for the service in a process of its own."""
         (self.folder / "usher.toml").touch()
-        variables = {"USHER_SETTINGS": str(self.folder / "usher.toml")}
-        for key, value in self.config.items():
-            entries = value if isinstance(value, Mapping) else {"": value}
-            for below, item in entries.items():
-                name = f"USHER__{key}__{below}".rstrip("_").upper()
-                variables[name] = json.dumps(item)
-        return variables
+        file = str(self.folder / "usher.toml")
+        return {"USHER_SETTINGS": file, **_variables("USHER", self.config)}
 
 
 MakeService = Callable[..., Service]
@@ -458,6 +453,15 @@ def assert_no_secret(service: Service, log: str) -> None:
     # Shorter ones may be part of something else, or nothing at all.
     for secret in {"eyJ"} | {text for text in service.secrets if len(text) > 8}:
         assert secret not in written, f"{secret!r} is in a log"
+
+
+def _variables(prefix: str, table: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in table.items():
+        name = f"{prefix}__{key}".upper()
+        is_table = isinstance(value, Mapping)
+        found |= _variables(name, value) if is_table else {name: json.dumps(value)}
+    return found
 
 
 def _config(folder: Path, key_files: KeyFiles) -> dict[str, Any]:
