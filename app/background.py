@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
+from weakref import WeakSet
 
 SECONDS = 3.0
 logger = logging.getLogger(__name__)
@@ -27,15 +29,13 @@ class Background:
 
     def __init__(self, *jobs: Job) -> None:
         self._jobs = jobs
-        self._starting = threading.Lock()
-        self._working = threading.Lock()
-        self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._begin_anew()
+        _KNOWN.add(self)
 
     def start(self) -> None:
-        """Start the thread unless it runs. Each request does so, and only looks."""
-        # In the child of a fork the parent's thread is not alive.
-        if self._thread is None or not self._thread.is_alive():
+        """Start the thread unless it runs, which is all that a request pays for."""
+        if not self._is_running:
             self._start()
 
     def close(self) -> None:
@@ -46,9 +46,14 @@ class Background:
                 for job in self._jobs:
                     _attempt(job.close)
 
+    def _begin_anew(self) -> None:
+        self._starting = threading.Lock()
+        self._working = threading.Lock()
+        self._is_running = False
+
     def _start(self) -> None:
         with self._starting:
-            if self._is_closed or (self._thread is not None and self._thread.is_alive()):
+            if self._is_closed or self._is_running:
                 return
             # Not a daemon, as the threads of some servers are: it is waited for at the end.
             thread = threading.Thread(target=self._run, name="usher", daemon=False)
@@ -57,7 +62,7 @@ class Background:
             except RuntimeError:
                 # No thread can be had now; the next request tries again.
                 return
-            self._thread = thread
+            self._is_running = True
 
     def _run(self) -> None:
         main = threading.main_thread()
@@ -71,6 +76,16 @@ class Background:
             if not self._is_closed:
                 for job in self._jobs:
                     _attempt(job.work)
+
+
+def _forked() -> None:
+    # The child has not got the parent's thread, and a lock that it held would be held for ever.
+    for it in _KNOWN:
+        it._begin_anew()
+
+
+_KNOWN: WeakSet[Background] = WeakSet()
+os.register_at_fork(after_in_child=_forked)
 
 
 def _attempt(step: Callable[[], object]) -> None:

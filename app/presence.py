@@ -40,7 +40,6 @@ class Presence:
     def __init__(self, database: Database, standing: Callable[[], Standing]) -> None:
         self._database = database
         self._standing = standing
-        self._lock = threading.Lock()
         self._told: Standing | None = None
         self._differences: frozenset[Difference] = frozenset()
         self._become_another()
@@ -52,9 +51,9 @@ class Presence:
 
     def announce(self) -> None:
         """Tell that this process is there, and look at the others."""
+        if os.getpid() != self._process:
+            self._become_another()
         with self._lock:
-            if os.getpid() != self._process:
-                self._become_another()
             standing = self._standing()
             workers: tuple[Worker, ...] = ()
             # To connect would make SQLite's file.
@@ -66,8 +65,10 @@ class Presence:
 
     def leave(self) -> None:
         """Take the row away, at the end of the process."""
+        if os.getpid() != self._process:
+            return
         with self._lock:
-            if self._told is None or os.getpid() != self._process:
+            if self._told is None:
                 return
             with suppress(StoreUnavailable), self._database.writing() as connection:
                 connection.execute(table.delete().where(table.c.id == self._id))
@@ -76,6 +77,8 @@ class Presence:
         self._process = os.getpid()
         self._id = secrets.token_hex(16)
         self._told = None
+        # The parent of a fork may have held its own.
+        self._lock = threading.Lock()
 
     def _tell(self, standing: Standing) -> None:
         with self._database.writing() as connection:

@@ -20,7 +20,7 @@ from .timing import milliseconds
 
 SLOW_MILLISECONDS = 20
 # The newest release that gets no more corrections, by the end of 2026.
-OLD_POSTGRESQL = 13
+OLD_POSTGRESQL = 14
 CLOCK_WARNING_SECONDS, CLOCK_FAULT_SECONDS = 5, 30
 # Of SQLAlchemy's pool for transactions: five kept, ten more in a rush.
 WRITING_CONNECTIONS = 15

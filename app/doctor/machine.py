@@ -6,9 +6,11 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..findings import Finding, fault, ok, warning
 from ..production import audit_faults
+from ..settings import RedisSettings
 from .subject import Subject
 
 FULL_BYTES, SCARCE_BYTES = 100 * 1024**2, 1024**3
@@ -130,9 +132,13 @@ def _confidential_files(subject: Subject) -> list[Path]:
     given = [settings.audit.file]
     if url.get_backend_name() == "sqlite":
         given.append(Path(url.database or ""))
-    if url.password is not None or settings.redis is not None:
+    if url.password is not None or _has_password(settings.redis):
         given.append(subject.file)
     return [it for it in given if it is not None and it.is_file()]
+
+
+def _has_password(redis: RedisSettings | None) -> bool:
+    return redis is not None and urlsplit(redis.url.get_secret_value()).password is not None
 
 
 def _is_open(folder: Path) -> bool:

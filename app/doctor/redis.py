@@ -23,6 +23,7 @@ def redis_findings(subject: Subject) -> Iterator[Finding]:
     if settings is None:
         yield ok("redis", "not in the settings: each worker counts its part of the limits")
         return
+    yield from _encryption(settings)
     # An extra, which need not be installed.
     from redis import Redis, RedisError
 
@@ -33,7 +34,6 @@ def redis_findings(subject: Subject) -> Iterator[Finding]:
         with Redis(connection_pool=pool) as client:
             yield _latency(milliseconds(client.ping))
             yield from _server_findings(client)
-        yield from _encryption(settings)
     except RedisError as error:
         yield fault("connection", _words(error), WHY, "Look at redis.url, and at the server.")
     finally:

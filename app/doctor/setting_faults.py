@@ -12,6 +12,8 @@ from ..workers import seen
 from .subject import Subject
 
 NO_START = "The service does not start with it."
+JUST_NOW_SECONDS = 5
+"""Less than workers are taken for alive: one that was killed does not count twice."""
 TRIAL = "It is right for a trial only, and this public_url is one of a trial."
 
 
@@ -51,7 +53,7 @@ def setting_findings(subject: Subject) -> Iterator[Finding]:
 
 def _workers(subject: Subject) -> int:
     try:
-        return max(1, len(seen(subject.state.database)))
+        return max(1, len(seen(subject.state.database, JUST_NOW_SECONDS)))
     except UsherError:
         return 1
 

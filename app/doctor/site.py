@@ -52,7 +52,16 @@ def site_findings(subject: Subject) -> Iterator[Finding]:
 def _origin(settings: Settings, origin: str, ca_file: Path | None) -> Iterator[Finding]:
     if relation(origin, settings.public_url) is Relation.SAME_ORIGIN:
         return
-    answers = Probe(settings, origin, ca_file).ask()
+    try:
+        answers = Probe(settings, origin, ca_file).ask()
+    except Unreachable as error:
+        yield fault(
+            f"connection for {origin}",
+            str(error),
+            "A moment ago the service answered.",
+            "Run this command again, and look at the server's load.",
+        )
+        return
     for it in origin_findings(settings, origin, answers):
         yield Finding(f"{it.check} for {origin}", it.verdict, it.found, it.remedy, it.why)
 

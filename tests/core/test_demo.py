@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -317,7 +318,7 @@ def test_it_serves_until_it_is_stopped(
     assert (var / "usher.db").exists()
 
 
-def _ready(process: Process, origin: str) -> object:
+def _ready(process: Process, origin: str) -> Any:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:

@@ -179,6 +179,30 @@ def test_a_provider_that_does_not_end_is_not_waited_for(
     assert look(shop)["id provider"].verdict == "fault"
 
 
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [({}, {}), ({"introspection_endpoint": ...}, {"apps introspection": "fault"})],
+)
+def test_a_provider_of_access_tokens(
+    openid: OpenIdWorkshop, tmp_path: Path, metadata: dict[str, Any], expected: dict[str, str]
+) -> None:
+    shop = openid.make()
+    shop.behave(Behaviour(metadata=metadata))
+    table = {
+        "type": "bearer",
+        "issuer": shop.fake.issuer,
+        "audience": "https://chat.shop.example",
+        "clients": ["app"],
+        "introspection_client_id": CLIENT_ID,
+        "introspection_client_secret": str(tmp_path / "client-secret"),
+        "insecure_loopback": True,
+    }
+    found = look(openid.make(shop.fake, providers={"apps": table}))
+    apps = {name: it.verdict for name, it in found.items() if name.startswith("apps ")}
+    checks = ("discovery", "clock", "metadata", "keys", "introspection")
+    assert apps == {f"apps {it}": "ok" for it in checks} | expected
+
+
 def test_other_providers_have_nothing_to_ask(make_service: MakeService) -> None:
     found = examined(make_service().environment).families["Identity providers"]
     assert found["local"].found == 'type "local": nothing to ask over the network'

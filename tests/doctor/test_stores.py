@@ -190,6 +190,23 @@ def test_an_old_redis_far_away(
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        ("redis://:hidden-password@cache.invalid:6379/0", True),
+        ("rediss://:hidden-password@cache.invalid:6379/0", False),
+        ("redis://127.0.0.1:9/0", False),
+    ],
+)
+def test_a_redis_over_the_network(make_service: MakeService, url: str, is_told: bool) -> None:
+    service = make_service(redis={"url": url}, public_url="https://localhost:9")
+    examination = look(service)
+    found = examination.families["Redis"]
+    assert ("encryption" in found) == is_told
+    assert found["connection"].found == "no connection"
+    assert "hidden-password" not in examination.printed
+
+
 @pytest.fixture
 def serving(make_service: MakeService) -> Service:
     """A service with a worker: this process."""
