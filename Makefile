@@ -78,7 +78,7 @@ $(PYTHON_IN_VENV):
 
 $(VENV)/.installed: setup.cfg pyproject.toml requirements/constraints.txt $(WHEEL) | $(PYTHON_IN_VENV)
 	@scripts/step "Installing Usher and its libraries into $(VENV)" \
-	  $(PIP) $(if $(WHEEL),,--editable) '$(PACKAGE)[pkcs11,postgresql,redis,serve]'
+	  $(PIP) $(if $(WHEEL),,--editable) '$(PACKAGE)[pkcs11,postgresql,redis,serve,tracing]'
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.installed requirements/development.txt

@@ -64,6 +64,11 @@ class Database:
         )
         self._local = threading.local()
 
+    @property
+    def engines(self) -> tuple[Engine, Engine]:
+        """The engine for writing, and the one for reading."""
+        return self.engine, self._read_engine
+
     def may_exist(self) -> bool:
         """Tell whether it is more than a place where SQLite's file may be made."""
         file = Path(self.url.database or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -47,6 +48,9 @@ from .views.session import VisitorManager
 from .visitor_keys import VisitorKeys
 from .workers import Standing
 
+if TYPE_CHECKING:
+    from .spans import Spans
+
 STDOUT, STDERR = 1, 2
 Identify = Callable[[], Identity | None]
 
@@ -57,7 +61,8 @@ class Usher:
     The settings come from `app.config["USHER"]` (a mapping, or the path of a TOML file), else
     from the file that `USHER_SETTINGS` names. `rules` are policy rules of the app's own;
     `identify` says who is signed in to the app, for a provider with `type = "host"`: when
-    absent, that is Flask-Login's `current_user`. `clock` gives seconds since the epoch.
+    absent, that is Flask-Login's `current_user`. `clock` gives seconds since the epoch; `spans`
+    makes spans of the stages of decisions.
     """
 
     def __init__(
@@ -67,8 +72,10 @@ class Usher:
         rules: tuple[Rule, ...] = (),
         identify: Identify | None = None,
         clock: Callable[[], float] = time.time,
+        spans: Spans | None = None,
     ) -> None:
         self._rules = rules
+        self._spans = spans
         self._identify = identify
         self._clock = clock
         if app is not None:
@@ -91,6 +98,7 @@ class Usher:
             rules=self._rules,
             identify=self._identify or (flask_login_identity if has_login_manager else None),
             observer=Signals(app),
+            spans=self._spans,
         )
         app.extensions[EXTENSION] = state
         prefix = state.settings.url_prefix
@@ -120,17 +128,20 @@ def build(
     console: int = STDOUT,
     policy_source: PolicySource | None = None,
     observer: Observer | None = None,
+    spans: Spans | None = None,
 ) -> State:
     """Return the wired parts for these settings, without any Flask app.
 
     `console` is the descriptor that takes the audit lines when the settings name no other
     place; `observer` learns of each decision after its line. `policy_source` is where the
-    policy is read again when it changes.
+    policy is read again when it changes; `spans` makes spans of stages.
     Raises `SettingsError` when the keys fail their test.
     """
     token = settings.token
     meters = Meters()
     database = Database(settings.database.url, meters.dependency("database"))
+    if spans is not None:
+        spans.follow_engines(*database.engines)
     outcomes = Outcomes(database, clock, meters, settings.providers.keys())
     audit = AuditLog(
         _audit_sink(settings.audit, console),
@@ -203,7 +214,7 @@ def build(
             key_ring,
             audit,
             clock,
-            meters.stage,
+            meters.stage if spans is None else spans.around(meters.stage),
         ),
         authentication=Authentication(providers, sign_ins, limits, audit),
         audit=audit,

@@ -15,6 +15,7 @@ from .provider_settings import BearerProviderSettings, OidcProviderSettings
 from .schema import HEAD, is_current
 from .settings import Settings
 from .state import State
+from .tracing import EXTRA, collector, is_installed
 
 DEBUG_VARIABLE = "FLASK_DEBUG"
 """With it, Flask shows its errors, and what is in memory, to whoever asks."""
@@ -30,6 +31,11 @@ def environment_faults(environment: Mapping[str, str]) -> Iterator[Fault]:
     debug = environment.get(DEBUG_VARIABLE, "")
     if debug.lower() not in OFF:
         yield Fault(DEBUG_VARIABLE, repr(debug), "no such variable: debugging tells secrets")
+    traced = collector(environment)
+    if traced is not None and not is_installed():
+        yield Fault(
+            traced, "no libraries for it", f"pip install '{EXTRA}', or no such variable"
+        )
 
 
 def settings_faults(settings: Settings, workers: int, threads: int) -> Iterator[Fault]:

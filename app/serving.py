@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from flask import Flask
@@ -9,6 +10,7 @@ from flask import Flask
 from .factory import create_app
 from .json_lines import log_as_json
 from .state import EXTENSION, State
+from .tracing import spans_for
 from .watchdog import Watchdog
 
 
@@ -20,7 +22,7 @@ def create_worker() -> Flask:
     Raises `SettingsError`.
     """
     log_as_json(sys.stderr)
-    app = create_app()
+    app = create_app(spans=spans_for(os.environ))
     state: State = app.extensions[EXTENSION]
     state.background.start()
     app.wsgi_app = Watchdog(app.wsgi_app)  # type: ignore[method-assign]

@@ -1,6 +1,6 @@
 """Counters and histograms in memory, of what Prometheus alone asks about.
 
-They cost the way of a token well under a microsecond each, and wait for `Outcomes` to save
+They cost the way of a token about a microsecond each, and wait for `Outcomes` to save
 them. All that they are labelled with is known beforehand: no stranger makes another one.
 """
 
@@ -28,6 +28,7 @@ class Meters:
         self._lock = threading.Lock()
         self._counts: Counter[Labelled] = Counter()
         self._histograms: dict[Labelled, Histogram] = {}
+        self._stages: dict[str, Took] = {}
 
     def count(self, meter: Meter, label: str = "") -> None:
         """Add one."""
@@ -59,7 +60,10 @@ class Meters:
 
     def stage(self, name: str) -> AbstractContextManager[object]:
         """Time a block as one stage of a decision."""
-        return Timer(self.histogram(Meter.STAGE_US, name).took)
+        took = self._stages.get(name)
+        if took is None:
+            took = self._stages[name] = self.histogram(Meter.STAGE_US, name).took
+        return Timer(took)
 
     def drain(self) -> Mapping[Labelled, int]:
         """Return all that was counted since the last time; of a histogram, by its classes."""

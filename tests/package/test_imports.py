@@ -18,8 +18,9 @@ LAYERS = """
     serving
     factory watchdog
     extension
+    tracing
     sandbox host_identity signals metrics
-    meter_metrics state_metrics
+    meter_metrics state_metrics spans
     views
     state
     admission authentication outcomes presence
