@@ -15,8 +15,7 @@ from ..processes import cpu_seconds
 
 PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 DATABASE = """
-    SELECT xact_commit, tup_inserted + tup_updated + tup_deleted,
-           pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'), numbackends
+    SELECT xact_commit, tup_inserted + tup_updated + tup_deleted, numbackends
     FROM pg_stat_database WHERE datname = current_database()
 """
 
@@ -29,8 +28,6 @@ class Reading:
     """By part."""
     transactions: float
     rows_written: float
-    log_bytes: float
-    """What PostgreSQL has written to its write-ahead log."""
     database_connections: float
     redis_commands: float
     audit_bytes: float

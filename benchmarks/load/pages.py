@@ -6,7 +6,7 @@ import argparse
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from faults.deployment import Deployment, deployed
 from faults.report import percentile
@@ -15,16 +15,16 @@ from flask_usher.providers.passwords import Passwords, prepare
 
 from ..http_path import tell
 from ..report import Measurement
-from . import meters
+from . import meters, sizing
 from .browsers import PASSWORD, Browsers, Seen
-from .schedule import Model, schedule
+from .schedule import Kind, Model, schedule
 
 PROGRESS_SECONDS = 5
 PERCENTILES = (50, 90, 99, 99.9)
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Measurement]:
-    """Run the model against one host with two workers, and give what it cost."""
+    """Run the model against one host with two workers; give what each page view cost."""
     model = Model(
         arguments.rate,
         arguments.seconds,
@@ -50,12 +50,14 @@ def measure(arguments: argparse.Namespace) -> Iterator[Measurement]:
         tell(f"{model.rate:g} page views a second for {model.seconds:g} s")
         browsers.start()
         _watch(browsers, deployment)
-        after = meters.read(deployment)
-        yield from latencies(browsers.seen)
-        yield from _costs(before, after, browsers.seen)
-        now = meters.resident_mib(deployment)
-        yield Measurement("memory of a worker at the start", max(memory), "MiB")
-        yield Measurement("memory of a worker at the end", max(now), "MiB")
+        after, last = meters.read(deployment), meters.resident_mib(deployment)
+    yield from latencies(browsers.seen)
+    page_views = sum(it.kind is Kind.PAGE for it in events)
+    costs = costs_of(before, after, page_views, max(last))
+    yield from _told(costs, after)
+    yield Measurement("memory of a worker at the start", max(memory), "MiB")
+    yield Measurement("memory of a worker at the end", max(last), "MiB")
+    print(sizing.as_table(costs), end="\n\n")
 
 
 def latencies(seen: Iterable[Seen]) -> Iterator[Measurement]:
@@ -74,22 +76,42 @@ def latencies(seen: Iterable[Seen]) -> Iterator[Measurement]:
     yield Measurement("this client's own delay, p99", late * 1000, "ms")
 
 
-def _costs(
-    before: meters.Reading, after: meters.Reading, seen: Sequence[Seen]
-) -> Iterator[Measurement]:
-    tokens = sum(it.what == "token" for it in seen)
-    for part, seconds in after.cpu_seconds.items():
-        spent = (seconds - before.cpu_seconds[part]) / tokens * 1e6
-        yield Measurement(f"CPU of {part} for each token", spent, "µs")
-    for name, start, end, unit in (
-        ("PostgreSQL: transactions", before.transactions, after.transactions, ""),
-        ("PostgreSQL: rows written", before.rows_written, after.rows_written, ""),
-        ("PostgreSQL: write-ahead log", before.log_bytes, after.log_bytes, "bytes"),
-        ("Redis: commands", before.redis_commands, after.redis_commands, ""),
-        ("audit log", before.audit_bytes, after.audit_bytes, "bytes"),
+def costs_of(
+    before: meters.Reading, after: meters.Reading, page_views: int, worker_mib: float
+) -> sizing.Costs:
+    """Return what one page view cost, with all that belongs to it."""
+
+    def each(start: float, end: float) -> float:
+        return (end - start) / page_views
+
+    cpu = {part: each(before.cpu_seconds[part], it) for part, it in after.cpu_seconds.items()}
+    return sizing.Costs(
+        cpu["Usher"],
+        cpu["nginx"],
+        cpu["PostgreSQL"],
+        cpu["Redis"],
+        each(before.transactions, after.transactions),
+        each(before.rows_written, after.rows_written),
+        each(before.redis_commands, after.redis_commands),
+        each(before.audit_bytes, after.audit_bytes),
+        worker_mib,
+    )
+
+
+def _told(costs: sizing.Costs, after: meters.Reading) -> Iterator[Measurement]:
+    for part, seconds in (
+        ("Usher", costs.usher_seconds),
+        ("nginx", costs.nginx_seconds),
+        ("PostgreSQL", costs.postgresql_seconds),
+        ("Redis", costs.redis_seconds),
     ):
-        yield Measurement(f"{name} for each token", (end - start) / tokens, unit)
-    connections = after.database_connections - 1
+        yield Measurement(f"CPU of {part} for a page view", seconds * 1e6, "µs")
+    yield Measurement("PostgreSQL: transactions for a page view", costs.transactions, "")
+    yield Measurement("PostgreSQL: rows written for a page view", costs.rows_written, "")
+    yield Measurement("Redis: commands for a page view", costs.redis_commands, "")
+    yield Measurement("audit log for a page view", costs.audit_bytes, "bytes")
+    # Without the one that asked.
+    connections = int(after.database_connections) - 1
     yield Measurement("connections to PostgreSQL", connections, "")
 
 
