@@ -42,7 +42,7 @@ public_url = "https://{host}"
 secret_key = "{shared}/secret-key"
 
 [token]
-signing_key = "{shared}/signing-key.pem"
+signing_key = ["{shared}/signing-key.pem", "{shared}/next-signing-key.pem"]
 recipient_key = "{shared}/recipient-key.pem"
 
 [database]
@@ -101,6 +101,16 @@ class Deployment:
             yield views
         finally:
             views.stop()
+
+    @property
+    def next_key(self) -> str:
+        """The source of the key that is not in force at the start."""
+        return str(self.folder / "shared/next-signing-key.pem")
+
+    @property
+    def next_fingerprint(self) -> str:
+        """Its fingerprint, as iAdvize would tell it."""
+        return keys.load_private_key(Path(self.next_key)).fingerprint
 
     def judge(self) -> Judge:
         """Return who knows the keys that iAdvize has."""
@@ -230,8 +240,9 @@ def _stores(stack: ExitStack) -> tuple[PostgresqlServer, RedisServer]:
 
 def _make_keys(folder: Path) -> RSAKey:
     folder.mkdir()
-    signing_key = keys.generate(folder / "signing-key.pem")
-    (folder / "first-public.pem").write_text(keys.public_pem(signing_key.public_key))
+    for name in ("signing-key", "next-signing-key"):
+        signing_key = keys.generate(folder / f"{name}.pem")
+        (folder / f"{name}-public.pem").write_text(keys.public_pem(signing_key.public_key))
     recipient_key = keys.generate(folder / "recipient-private-key.pem")
     (folder / "recipient-key.pem").write_text(keys.public_pem(recipient_key.public_key))
     keys.generate_secret(folder / "secret-key")

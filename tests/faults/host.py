@@ -144,7 +144,7 @@ class Host:
         return os.environ | {
             "USHER_SETTINGS": str(self.folder / "usher.toml"),
             "USHER_FAULTS_CLOCK": str(self.folder / "clock"),
-            "PYTHONPATH": str(CLOCK),
+            "PYTHONPATH": os.pathsep.join([str(CLOCK), os.environ.get("PYTHONPATH", "")]),
         }
 
 
