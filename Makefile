@@ -41,7 +41,7 @@ run-host: $(VENV)/.installed
 	@$(PYTHON_IN_VENV) examples/host_app/run.py --host $(HOST) --port $(PORT) --var $(VAR)/host_app
 
 test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run the test suite on all processors; with ARGS, what they choose on one
-	@scripts/install-system-packages chromium curl logrotate nginx postgresql redis-server systemd
+	@scripts/install-system-packages chromium curl logrotate nginx postgresql redis-server softhsm2 systemd
 	@$(VENV)/bin/pytest $(or $(ARGS),--numprocesses=auto --dist=worksteal)
 
 lint: $(VENV)/.development $(TYPES)  ## Check style and types
@@ -81,7 +81,7 @@ $(PYTHON_IN_VENV):
 
 $(VENV)/.installed: setup.cfg pyproject.toml requirements/constraints.txt $(WHEEL) | $(PYTHON_IN_VENV)
 	@scripts/step "Installing Usher and its libraries into $(VENV)" \
-	  $(PIP) $(if $(WHEEL),,--editable) '$(PACKAGE)[postgresql,redis,serve]'
+	  $(PIP) $(if $(WHEEL),,--editable) '$(PACKAGE)[pkcs11,postgresql,redis,serve]'
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.installed requirements/development.txt

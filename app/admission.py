@@ -22,8 +22,9 @@ from flask_usher.providers.base import (
 
 from .audit import AuditLog, Visit
 from .errors import Code, Rejected
+from .key_ring import KeyRing
 from .limits import Limits, Standing
-from .minter import Minter, Token
+from .minter import Token
 from .pauses import Pauses
 from .policies import Policies
 from .policy import Decision, Facts, Issue, Refuse
@@ -63,7 +64,7 @@ class Admission:
     pauses: Pauses
     policies: Policies
     recent_failures: RecentFailures
-    minter: Minter
+    key_ring: KeyRing
     audit: AuditLog
     clock: Callable[[], float]
 
@@ -93,7 +94,7 @@ class Admission:
             if isinstance(decision, Issue):
                 # A provider may have taken its time.
                 self.pauses.check()
-                token = self.minter.mint(decision)
+                token = self.key_ring.minter().mint(decision)
         except Exception as error:
             decision = refusal_of(error, visit.support_id)
         if isinstance(decision, Refuse):

@@ -46,6 +46,8 @@ class Details(TypedDict, total=False):
     """The canonical name that somebody tried to sign in with."""
     token: Token | None
     """What was issued."""
+    key: str | None
+    """The fingerprint of the key that the operator did something with."""
     reason: str | None
     """Why, in words for the operator."""
     policy: str | None
@@ -148,8 +150,10 @@ class AuditLog:
             line["account"] = self.account(account)
         if token is not None:
             line["token_sha256"] = token.sha256
+            line["key"] = token.key
             if token.dropped:
                 line["dropped"] = token.dropped
+        _add_text(line, "key", details.get("key"))
         _add_text(line, "reason", details.get("reason"))
         _add_text(line, "policy", details.get("policy"))
         _add_text(line, "rule", details.get("rule"))

@@ -89,6 +89,16 @@ def load_without_policy(
     return _validated(Settings, values, folder, environment)
 
 
+def settings_file(
+    config: Mapping[str, Any] | Path | str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Path | None:
+    """Return the file that settings are read from, `None` for a mapping."""
+    if isinstance(config, Mapping):
+        return None
+    return Path(config or environment.get(FILE_VARIABLE) or DEFAULT_FILE).absolute()
+
+
 @dataclass(frozen=True, slots=True)
 class PolicySource:
     """Where the table `[policy]` comes from, to read it again. Arguments as for `load`."""
@@ -104,7 +114,7 @@ class PolicySource:
 
     def files(self, settings: PolicySettings) -> tuple[Path, ...]:
         """Return the files whose change may change the table."""
-        path = _settings_file(self.config, self.environment)
+        path = settings_file(self.config, self.environment)
         return tuple(it for it in (path, settings.file) if it is not None)
 
 
@@ -118,25 +128,19 @@ def _validated(
     model: type[Tree], values: dict[str, Any], folder: Path, environment: Mapping[str, str]
 ) -> Tree:
     try:
-        return model.model_validate(values, context={"folder": folder})
+        return model.model_validate(
+            values, context={"folder": folder, "environment": environment}
+        )
     except ValidationError as error:
         faults = tuple(_fault(details, environment) for details in error.errors())
         raise SettingsError(faults) from None
-
-
-def _settings_file(
-    config: Mapping[str, Any] | Path | str | None, environment: Mapping[str, str]
-) -> Path | None:
-    if isinstance(config, Mapping):
-        return None
-    return Path(config or environment.get(FILE_VARIABLE) or DEFAULT_FILE).absolute()
 
 
 def _values(
     config: Mapping[str, Any] | Path | str | None, environment: Mapping[str, str]
 ) -> tuple[dict[str, Any], Path]:
     """Return all that is written, and the folder that relative paths count from."""
-    path = _settings_file(config, environment)
+    path = settings_file(config, environment)
     folder = path.parent if path else Path.cwd()
     values = _plain(config) if isinstance(config, Mapping) else _read(folder / str(path))
     _merge(values, _from_environment(environment))

@@ -23,6 +23,7 @@ CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MILLISECONDS = 2000
 BUSY_RETRY_SECONDS = 0.01
+UNIX_EPOCH_JULIAN_DAY = 2440587.5
 
 
 class Database:
@@ -150,6 +151,17 @@ def _make_private_file(
     # connections of this process have on it. Where that is not possible, SQLite makes it.
     with suppress(OSError):
         os.mknod(arguments[0], 0o600)
+
+
+def database_time(connection: Connection) -> sa.ColumnElement[float]:
+    """Return the expression for the time by the database's clock, in seconds since the epoch.
+
+    On PostgreSQL it stands still during a transaction.
+    """
+    if connection.dialect.name == "postgresql":
+        return sa.cast(sa.func.extract("epoch", sa.func.now()), sa.Double)
+    since_the_epoch = sa.func.julianday("now", type_=sa.Double) - UNIX_EPOCH_JULIAN_DAY
+    return since_the_epoch * 86400.0
 
 
 def wait_for_turn(connection: Connection, name: str) -> None:

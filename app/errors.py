@@ -47,6 +47,7 @@ class Code(StrEnum):
     STORE_UNAVAILABLE = "store-unavailable"
     PROVIDER_UNAVAILABLE = "provider-unavailable"
     AUDIT_UNAVAILABLE = "audit-unavailable"
+    KEY_UNAVAILABLE = "key-unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,12 @@ PROBLEMS: dict[Code, Problem] = {
         "No token is issued without its audit line. The operator must mend the audit log.",
         retryable=True,
     ),
+    Code.KEY_UNAVAILABLE: Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The key for tokens is not available",
+        "Try again in a few seconds. The operator finds out more with: usher keys status.",
+        retryable=True,
+    ),
 }
 
 RETRY_AFTER_FAULT_SECONDS = 5
@@ -255,6 +262,17 @@ class AuditUnavailable(UsherError):
 
     code = Code.AUDIT_UNAVAILABLE
     retry_after = RETRY_AFTER_FAULT_SECONDS
+
+
+class KeyUnavailable(UsherError):
+    """A key that tokens are made with is away for now, or not on this host; see `reason`."""
+
+    code = Code.KEY_UNAVAILABLE
+    retry_after = RETRY_AFTER_FAULT_SECONDS
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Paused(UsherError):

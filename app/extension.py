@@ -15,15 +15,19 @@ from .app_rules import AppRules
 from .audit import AuditLog, Observer
 from .audit_sinks import FileSink, Sink, StreamSink, SyslogSink
 from .authentication import Authentication
+from .background import Background, Job
 from .configuration import PolicySource
 from .database import Database
+from .errors import UsherError
 from .host_identity import flask_login_identity
+from .key_ring import KeyRing
 from .limits import Limits
 from .minter import Minter
 from .outcomes.recorder import Outcomes
 from .pauses import Pauses
 from .policies import Policies
 from .policy import Policy, Rule
+from .presence import Presence
 from .recent_failures import RecentFailures
 from .registry import make_providers
 from .self_test import self_test
@@ -38,6 +42,7 @@ from .views.blueprint import blueprint
 from .views.guard import Guard
 from .views.session import VisitorManager
 from .visitor_keys import VisitorKeys
+from .workers import Standing
 
 STDOUT, STDERR = 1, 2
 Identify = Callable[[], Identity | None]
@@ -95,6 +100,7 @@ class Usher:
             from .views.operator import blueprint as operator_blueprint
 
             app.register_blueprint(operator_blueprint, url_prefix=prefix)
+        app.before_request(state.background.start)
         Guard(state).install(app)
         if not has_login_manager:
             VisitorManager().init_app(app)
@@ -138,16 +144,21 @@ def build(
         per_person=settings.sign_ins.per_person,
         end_oldest_when_full=settings.sign_ins.when_full == "end-oldest",
     )
-    minter = Minter(
-        issuer=settings.issuer,
-        signing_key=token.signing_key,
-        recipient_key=settings.recipient_key,
-        lifetime_seconds=token.lifetime_seconds,
-        clock=clock,
-        visitor_data=token.visitor_data,
-        optional_claims=token.optional_claims,
-    )
     self_test(settings)
+    key_ring = KeyRing(
+        database,
+        token.signing_key,
+        settings.recipient_keys,
+        lambda signing_key, recipient_key: Minter(
+            issuer=settings.issuer,
+            signing_key=signing_key,
+            recipient_key=recipient_key,
+            lifetime_seconds=token.lifetime_seconds,
+            clock=clock,
+            visitor_data=token.visitor_data,
+            optional_claims=token.optional_claims,
+        ),
+    )
     providers = make_providers(settings.providers, Resources(clock, database, identify))
     of_requests = tuple(it for it in providers.values() if isinstance(it, RequestProvider))
     user_id = derivation(token.user_id, token.pairwise_key)
@@ -156,6 +167,7 @@ def build(
         settings.policy, lambda policy: Policy(user_id, app_rules, policy), policy_source
     )
     pauses = Pauses(database, clock)
+    presence = Presence(database, lambda: _standing(key_ring, policies))
     return State(
         settings=settings,
         clock=clock,
@@ -171,7 +183,7 @@ def build(
             pauses,
             policies,
             RecentFailures(clock),
-            minter,
+            key_ring,
             audit,
             clock,
         ),
@@ -179,8 +191,20 @@ def build(
         audit=audit,
         visitor_keys=VisitorKeys(settings.secret_key),
         outcomes=outcomes,
+        presence=presence,
+        background=Background(
+            Job(outcomes.save, outcomes.close), Job(presence.announce, presence.leave)
+        ),
         support_ids=SupportIds(settings.secret_key, clock),
     )
+
+
+def _standing(key_ring: KeyRing, policies: Policies) -> Standing:
+    try:
+        own = key_ring.minter().signing_key.fingerprint
+    except UsherError:
+        own = "none"
+    return Standing(policies.current().version, own, key_ring.held)
 
 
 def _audit_sink(settings: AuditSettings, console: int) -> Sink:

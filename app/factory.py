@@ -38,5 +38,16 @@ def create_app(
     return app
 
 
+def create_worker() -> Flask:
+    """Return the service for this process, which begins to serve with it and forks no more.
+
+    It is known among the workers from now on, not from its first request on.
+    """
+    app = create_app()
+    state: State = app.extensions[EXTENSION]
+    state.background.start()
+    return app
+
+
 def _to_sandbox() -> Response:
     return redirect(url_for("usher_sandbox.shop"))

@@ -16,14 +16,13 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from flask_usher.providers.base import Identity
 
-from .keys import PrivateKey, PublicKey
+from .keys import PublicKey, Signer
 from .policy import Issue
 
 CLAIM_PREFIX = "https://iadvize.com/"
@@ -37,6 +36,8 @@ MAXIMUM_TOKEN_BYTES = 4096
 KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
+KEY_NAME_LENGTH = len("SHA256:") + 12
+"""Enough of a fingerprint to know the key by in the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Token:
     """A token and what may be said of it. `expires_at` is in seconds since the epoch.
 
     `dropped` names the fields of visitorData that could not be sent; `identity` is whom the
-    token is for.
+    token is for; `key` is the beginning of the fingerprint of the key that signed it.
     """
 
     value: str = field(repr=False)
@@ -52,6 +53,7 @@ class Token:
     expires_in: int
     dropped: tuple[str, ...] = ()
     identity: Identity | None = field(default=None, repr=False)
+    key: str = ""
 
     @property
     def sha256(self) -> str:
@@ -70,7 +72,7 @@ class Minter:
         self,
         *,
         issuer: str,
-        signing_key: PrivateKey,
+        signing_key: Signer,
         recipient_key: PublicKey,
         lifetime_seconds: int,
         clock: Callable[[], float],
@@ -78,20 +80,21 @@ class Minter:
         optional_claims: frozenset[str] = frozenset(),
     ) -> None:
         self._issuer = issuer
-        self._signing_key = signing_key.private_key
-        self._recipient_key = recipient_key.public_key
+        self.signing_key = signing_key
+        self.recipient_key = recipient_key
+        self._encrypt_key = recipient_key.public_key.encrypt
+        self._key_name = signing_key.fingerprint[:KEY_NAME_LENGTH]
         self._lifetime = lifetime_seconds
         self._clock = clock
         self._visitor_data = dict(visitor_data or {})
         self._optional_claims = optional_claims
         # iAdvize's own example has no `typ` in the inner header.
-        self._inner_header: dict[str, object] = {"typ": None}
+        inner_header = {"alg": "RS256"}
         if "kid" in optional_claims:
-            self._inner_header["kid"] = signing_key.fingerprint
+            inner_header["kid"] = signing_key.fingerprint
+        self._inner_header = _base64url(_json(inner_header))
         outer_header = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT"}
-        self._outer_header = _base64url(
-            json.dumps(outer_header, separators=(",", ":")).encode()
-        )
+        self._outer_header = _base64url(_json(outer_header))
         self._oaep = OAEP(mgf=MGF1(SHA256()), algorithm=SHA256(), label=None)
 
     def mint(self, decision: Issue) -> Token:
@@ -116,7 +119,14 @@ class Minter:
             del claims[VISITOR_DATA]
             dropped += tuple(data)
             value = self._encrypt(self._sign(claims))
-        return Token(value, now + self._lifetime, self._lifetime, dropped, decision.identity)
+        return Token(
+            value,
+            now + self._lifetime,
+            self._lifetime,
+            dropped,
+            decision.identity,
+            self._key_name,
+        )
 
     def _visitor_data_of(self, decision: Issue) -> tuple[dict[str, str], tuple[str, ...]]:
         given = {
@@ -133,9 +143,8 @@ class Minter:
         )
 
     def _sign(self, claims: dict[str, object]) -> str:
-        return jwt.encode(
-            claims, self._signing_key, algorithm="RS256", headers=self._inner_header
-        )
+        signed = f"{self._inner_header}.{_base64url(_json(claims))}"
+        return f"{signed}.{_base64url(self.signing_key.sign(signed.encode()))}"
 
     def _encrypt(self, inner: str) -> str:
         key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
@@ -143,12 +152,16 @@ class Minter:
         return ".".join(
             (
                 self._outer_header,
-                _base64url(self._recipient_key.encrypt(key, self._oaep)),
+                _base64url(self._encrypt_key(key, self._oaep)),
                 _base64url(nonce),
                 _base64url(sealed[:-TAG_BYTES]),
                 _base64url(sealed[-TAG_BYTES:]),
             )
         )
+
+
+def _json(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _base64url(data: bytes) -> str:

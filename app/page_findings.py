@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Literal
 
-from . import keys
+from .findings import Finding, drift, ok
 from .page_origins import Relation, relation
 from .page_probe import Answer, Answers
 from .settings import Settings
 
-Verdict = Literal["ok", "warning", "fault"]
 LARGEST_DRIFT_SECONDS = 30
 NEEDED_HEADERS = frozenset({"content-type", "x-usher-client"})
 SCRIPT_TYPES = frozenset({"text/javascript", "application/javascript"})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `remedy` says what to change, unless all is well."""
-
-    check: str
-    verdict: Verdict
-    found: str
-    remedy: str = ""
-
-
-def ok(check: str, found: str) -> Finding:
-    """Return the finding that all is well."""
-    return Finding(check, "ok", found)
 
 
 def findings(
@@ -42,11 +23,16 @@ def findings(
     """
     yield _token(answers.token)
     yield _proxy(answers.token, answers.forged)
-    yield _cookies(settings, page, answers.sign_in)
-    yield _cors(settings, page, answers)
+    yield from origin_findings(settings, page, answers)
     yield from _headers(settings, answers.token)
     yield _clock(answers.token)
     yield _script(answers.script, script)
+
+
+def origin_findings(settings: Settings, page: str, answers: Answers) -> Iterator[Finding]:
+    """Judge what differs from one origin of pages to the next."""
+    yield _cookies(settings, page, answers.sign_in)
+    yield _cors(settings, page, answers)
 
 
 def _token(answer: Answer) -> Finding:
@@ -208,16 +194,12 @@ def _headers(settings: Settings, answer: Answer) -> Iterator[Finding]:
 
 
 def _clock(answer: Answer) -> Finding:
-    check, sent = "clock", answer.headers.get("Date", "")
-    try:
-        theirs = parsedate_to_datetime(sent).timestamp()
-    except ValueError:
+    check = "clock"
+    ahead = drift(answer.headers.get("Date", ""), *answer.seconds_between)
+    if ahead is None:
         return Finding(check, "warning", "no Date in the answer", "Let the proxy send one.")
-    before, after = answer.seconds_between
-    # The header leaves out the fraction of the second.
-    drift = theirs - after if theirs > after else min(theirs + 1 - before, 0)
-    found = f"{abs(drift):.0f} s {'ahead of' if drift > 0 else 'behind'} this machine's"
-    if abs(drift) > LARGEST_DRIFT_SECONDS:
+    found = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    if abs(ahead) > LARGEST_DRIFT_SECONDS:
         remedy = "Set both clocks by NTP: iAdvize refuses a token whose time is over."
         return Finding(check, "fault", found, remedy)
     return ok(check, found)
@@ -238,20 +220,3 @@ def _script(answer: Answer, script: bytes) -> Finding:
         remedy = "Empty the caches on the way, or install the same release here and there."
         return Finding(check, "fault", "not the file of this release", remedy)
     return ok(check, "the file of this release")
-
-
-def key_findings(settings: Settings) -> Iterator[Finding]:
-    """Judge the keys that the settings name."""
-    own = settings.token.signing_key
-    if settings.token.signing_key_fingerprint is None:
-        remedy = f'Set token.signing_key_fingerprint = "{own.fingerprint}" once iAdvize has it.'
-        yield Finding("signing key", "warning", f"{own.fingerprint}, not pinned", remedy)
-    else:
-        yield ok("signing key", f"{own.fingerprint}, as in token.signing_key_fingerprint")
-    key = settings.recipient_key
-    if key.fingerprint == keys.iadvize_production().fingerprint:
-        yield ok("recipient key", f"{key.fingerprint}, iAdvize's for production")
-    else:
-        remedy = 'For production: token.recipient_key = "iadvize-production".'
-        found = f"{key.fingerprint}, not iAdvize's for production"
-        yield Finding("recipient key", "warning", found, remedy)

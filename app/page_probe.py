@@ -49,12 +49,16 @@ class Answer:
     def code(self) -> str | None:
         """The problem code, if this is a problem of Usher's."""
         is_problem = self.headers.get("Content-Type", "").startswith("application/problem+json")
-        try:
-            body: Any = json.loads(self.body) if is_problem else None
-        except ValueError:
-            return None
-        code = body.get("code") if isinstance(body, dict) else None
+        code = self.json_object().get("code") if is_problem else None
         return code if isinstance(code, str) else None
+
+    def json_object(self) -> dict[str, Any]:
+        """Return the JSON object in the body; an empty one when there is none."""
+        try:
+            body: Any = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return body if isinstance(body, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,11 @@ class Probe:
                 script=self._send("GET", "/static/usher.js", {"Origin": self._page}),
                 sign_in=self._sign_in(),
             )
+
+    def get(self, path: str) -> Answer:
+        """Return what is at a path below the prefix. Raises `Unreachable`."""
+        with self._session:
+            return self._send("GET", path, {})
 
     def _token(self, **headers: str) -> Answer:
         usual = {

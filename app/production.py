@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
+from .database import Database
 from .errors import Fault, UsherError
 from .schema import HEAD, is_current
 from .settings import Settings
@@ -13,6 +14,8 @@ from .state import State
 DEBUG_VARIABLE = "FLASK_DEBUG"
 """With it, Flask shows its errors, and what is in memory, to whoever asks."""
 OFF = frozenset({"", "0", "false", "no"})
+THREADS = 16
+"""How many requests a worker answers at once, unless it is told otherwise."""
 LOOPBACK = tuple(map(ipaddress.ip_address, ("127.0.0.1", "::1")))
 
 
@@ -51,15 +54,25 @@ def settings_faults(settings: Settings, workers: int) -> Iterator[Fault]:
 
 def store_faults(state: State) -> Iterator[Fault]:
     """Give what keeps every token from being issued, and changes nothing."""
-    database = state.database
+    of_database = tuple(database_faults(state.database))
+    yield from of_database or key_faults(state)
+    yield from audit_faults(state)
+
+
+def database_faults(database: Database) -> Iterator[Fault]:
+    """Give what is wrong with the database."""
     try:
         current = database.may_exist() and is_current(database)
     except UsherError as error:
         yield Fault("database.url", _reason(error), "a database that answers")
-    else:
-        if not current:
-            expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
-            yield Fault("database.url", "tables that are missing or old", expected)
+        return
+    if not current:
+        expected = f"tables of revision {HEAD} or later. Run: usher db upgrade"
+        yield Fault("database.url", "tables that are missing or old", expected)
+
+
+def audit_faults(state: State) -> Iterator[Fault]:
+    """Give what keeps audit lines from being written."""
     try:
         state.audit.check()
     except UsherError as error:
@@ -68,8 +81,17 @@ def store_faults(state: State) -> Iterator[Fault]:
         yield Fault(path, _reason(error), expected)
 
 
+def key_faults(state: State) -> Iterator[Fault]:
+    """Give what is wrong with the keys in force, once the database tells which they are."""
+    try:
+        state.admission.key_ring.check()
+    except UsherError as error:
+        expected = "a source of the key in force; see: usher keys status"
+        yield Fault("token.signing_key, token.recipient_key", _reason(error), expected)
+
+
 def _reason(error: UsherError) -> str:
     # SQLAlchemy's own message has the statement in it; `orig` is the driver's error.
     cause = getattr(error.__cause__, "orig", None) or error.__cause__
     lines = str(cause).splitlines() if cause else []
-    return lines[0] if lines else str(error.code)
+    return error.reason or (lines[0] if lines else str(error.code))

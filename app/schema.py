@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from .database import Database, wait_for_turn
 
-HEAD = "0004"
+HEAD = "0006"
 """The newest migration, the one that this code is written for."""
 VERSION_TABLE = "usher_alembic_version"
 """Named so that the host application's own Alembic is not disturbed."""

@@ -13,7 +13,14 @@ from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    ValidationInfo,
+)
 from pydantic_core import PydanticCustomError
 
 from . import keys
@@ -160,7 +167,42 @@ def _loaded(
     return BeforeValidator(validate)
 
 
-def _recipient_key(value: object, info: ValidationInfo) -> object:
+def _one_or_more(load: Callable[[object, ValidationInfo], keys.AnyKey]) -> PlainValidator:
+    """Return the loader of one source, or of a list of them whose first one is the usual."""
+
+    def validate(value: object, info: ValidationInfo) -> tuple[keys.AnyKey, ...]:
+        if not isinstance(value, list | tuple):
+            return (load(value, info),)
+        loaded, faults = [], []
+        for item in value:
+            try:
+                loaded.append(load(item, info))
+            except PydanticCustomError as error:
+                faults.append(error.message())
+        if faults:
+            raise fault("; ".join(faults))
+        if not loaded or len({it.fingerprint for it in loaded}) < len(loaded):
+            raise fault("one key or more, each of them once")
+        return tuple(loaded)
+
+    return PlainValidator(validate)
+
+
+def _signer(value: object, info: ValidationInfo) -> keys.Signer:
+    environment = (info.context or {}).get("environment", {})
+    try:
+        if isinstance(value, str) and not keys.is_path(value):
+            return keys.load_signer(value, environment)
+    except keys.KeyFault as error:
+        # It may hold a PIN or a key by mistake.
+        raise hidden_fault(f"a usable key. {error}") from error
+    try:
+        return keys.load_private_key(_path_of_secret(value, info))
+    except keys.KeyFault as error:
+        raise fault(f"a usable file. {error}") from error
+
+
+def _recipient_key(value: object, info: ValidationInfo) -> keys.PublicKey:
     if not isinstance(value, str) or not value:
         raise fault(f'"{keys.IADVIZE_PRODUCTION}", a base64 key, or the path of a PEM file')
     if value == keys.IADVIZE_PRODUCTION:
@@ -277,6 +319,7 @@ def _url(value: object) -> str:
 Origin = Annotated[str, BeforeValidator(_origin)]
 AuditFile = Annotated[Path | None, BeforeValidator(_audit_file)]
 SyslogSocket = Annotated[Path, BeforeValidator(_syslog_socket)]
+SigningKeys = Annotated[tuple[keys.Signer, ...], _one_or_more(_signer)]
 PrivateKeyFile = Annotated[keys.PrivateKey, _loaded(keys.load_private_key)]
 SecretFile = Annotated[keys.Secret, _loaded(keys.load_secret)]
 TextSecretFile = Annotated[
@@ -284,7 +327,7 @@ TextSecretFile = Annotated[
 ]
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
 Url = Annotated[str, BeforeValidator(_url)]
-RecipientKey = Annotated[keys.PublicKey, BeforeValidator(_recipient_key)]
+RecipientKeys = Annotated[tuple[keys.PublicKey, ...], _one_or_more(_recipient_key)]
 DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
 ListenAddress = Annotated[str, BeforeValidator(_listen_address)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)]

@@ -36,9 +36,10 @@ from .setting_types import (
     Origin,
     PrivateKeyFile,
     Rate,
-    RecipientKey,
+    RecipientKeys,
     RedisUrl,
     SecretFile,
+    SigningKeys,
     SitePath,
     SyslogSocket,
     Table,
@@ -101,12 +102,18 @@ class TokenSettings(Table):
 
     issuer: Url | None = None
     """The `iss` claim, the brand's URL; `public_url` when absent."""
-    signing_key: PrivateKeyFile
-    """Path of the brand's RSA private key (PEM)."""
+    signing_key: SigningKeys
+    """The brand's RSA private key: path of a PEM file, `env:NAME`, or a `pkcs11:` URI.
+
+    A list of them is for replacing the key; the first is in force until `usher keys switch`.
+    """
     signing_key_fingerprint: str | None = None
-    """Fingerprint of the public key that iAdvize has; a different key stops the start."""
-    recipient_key: RecipientKey | None = None
-    """iAdvize's public key: `iadvize-production` (when absent), a base64 key, or a PEM path."""
+    """Fingerprint that the first signing key must have; a different key stops the start."""
+    recipient_key: RecipientKeys | None = None
+    """iAdvize's public key: `iadvize-production` (when absent), a base64 key, or a PEM path.
+
+    Or a list, as for `signing_key`.
+    """
     lifetime_seconds: Annotated[StrictInt, Field(ge=10, le=300)] = 60
     """How long a token is good for."""
     user_id: str = "subject"
@@ -123,7 +130,7 @@ class TokenSettings(Table):
     @field_validator("signing_key_fingerprint")
     @classmethod
     def _is_that_of_the_key(cls, value: str | None, info: ValidationInfo) -> str | None:
-        key = info.data.get("signing_key")
+        key = next(iter(info.data.get("signing_key", ())), None)
         if value is not None and key is not None and value != key.fingerprint:
             raise fault(
                 f"{key.fingerprint}, that of {key.source}. Restore the key that iAdvize knows, "
@@ -134,10 +141,10 @@ class TokenSettings(Table):
     @field_validator("recipient_key")
     @classmethod
     def _is_not_our_own(
-        cls, value: keys.PublicKey | None, info: ValidationInfo
-    ) -> keys.PublicKey | None:
-        key = info.data.get("signing_key")
-        if value is not None and key is not None and value.fingerprint == key.fingerprint:
+        cls, value: tuple[keys.PublicKey, ...] | None, info: ValidationInfo
+    ) -> tuple[keys.PublicKey, ...] | None:
+        own = {it.fingerprint for it in info.data.get("signing_key", ())}
+        if own & {it.fingerprint for it in value or ()}:
             raise fault("iAdvize's public key, not the one that belongs to token.signing_key")
         return value
 
@@ -350,7 +357,8 @@ class Settings(Table):
         cls, value: SandboxSettings | None, info: ValidationInfo
     ) -> SandboxSettings | None:
         token = info.data.get("token")
-        if value and token and value.recipient_key.fingerprint == token.signing_key.fingerprint:
+        own = {it.fingerprint for it in token.signing_key} if token else set()
+        if value and value.recipient_key.fingerprint in own:
             raise fault("a recipient_key of its own, not the token.signing_key")
         return value
 
@@ -360,13 +368,13 @@ class Settings(Table):
         return self.token.issuer or self.public_url
 
     @property
-    def recipient_key(self) -> keys.PublicKey:
-        """The key that tokens are encrypted for."""
+    def recipient_keys(self) -> tuple[keys.PublicKey, ...]:
+        """The keys that tokens may be encrypted for; the first one is the usual."""
         if self.token.recipient_key is not None:
             return self.token.recipient_key
         if self.sandbox is not None:
-            return keys.PublicKey("sandbox", self.sandbox.recipient_key.public_key)
-        return keys.iadvize_production()
+            return (keys.PublicKey("sandbox", self.sandbox.recipient_key.public_key),)
+        return (keys.iadvize_production(),)
 
     @property
     def public_host(self) -> str:

@@ -13,9 +13,11 @@ from flask_usher.providers.base import Provider
 from .admission import Admission
 from .audit import AuditLog
 from .authentication import Authentication
+from .background import Background
 from .database import Database
 from .limits import Limits
 from .outcomes.recorder import Outcomes
+from .presence import Presence
 from .settings import Settings
 from .sign_ins import SignIns
 from .support_ids import SupportIds
@@ -38,12 +40,14 @@ class State:
     authentication: Authentication
     audit: AuditLog
     outcomes: Outcomes
+    presence: Presence
+    background: Background
     support_ids: SupportIds
     visitor_keys: VisitorKeys
 
     def close(self) -> None:
         """Save what waits in memory, and close the database."""
-        self.outcomes.close()
+        self.background.close()
         self.database.close()
 
 

@@ -115,7 +115,7 @@ def prove(installation: Installation) -> None:
     inspection = inspect_token(
         body["token"],
         recipient_key=installation.recipient_key.private_key,
-        signing_key=installation.settings.token.signing_key.public_key,
+        signing_key=installation.settings.token.signing_key[0].public_key,
         issuer=installation.settings.issuer,
         now=body["expires_at"] - body["expires_in"],
     )

@@ -71,6 +71,10 @@ class Discovery:
         """Return the metadata. Raises `ProviderUnavailable`."""
         return self._reader.current()
 
+    def ask(self) -> Metadata:
+        """Return the metadata as they are now. Raises `ProviderUnavailable`, which says why."""
+        return self._fetch().value
+
     def _fetch(self) -> Fetched[Metadata]:
         answer = self._http.get(self._issuer.rstrip("/") + WELL_KNOWN)
         try:
@@ -78,7 +82,7 @@ class Discovery:
         except _Unacceptable as error:
             # This does not mend itself, so the operator must learn of it.
             logger.error("the metadata of %s can't be used: %s", self._issuer, error)
-            raise ProviderUnavailable("unusable metadata") from error
+            raise ProviderUnavailable(f"unusable metadata: {error}") from error
 
     def _read(self, document: Mapping[str, Any]) -> Metadata:
         if document.get("issuer") != self._issuer:

@@ -16,6 +16,8 @@ pytest_plugins = [
     "support.service",
     "support.openid_service",
     "support.host_app",
+    "support.key_ceremony",
+    "support.softhsm",
 ]
 
 

@@ -49,6 +49,12 @@ def systemd_analyze() -> Path | None:
     return _command("systemd-analyze")
 
 
+def softhsm_module() -> Path | None:
+    """Return SoftHSM's PKCS#11 module, if the program that makes its tokens is there too."""
+    module = _file("/usr/lib/softhsm/libsofthsm2.so")
+    return module if _command("softhsm2-util") else None
+
+
 def node_with_modules() -> Path | None:
     """Return Node.js, once `npm ci` has put its libraries into `tests/node`."""
     libraries = ROOT / "tests/node/node_modules"
@@ -64,6 +70,7 @@ PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "nginx": (nginx_program, "nginx is missing (Debian package nginx)"),
     "curl": (lambda: _command("curl"), "curl is missing (Debian package curl)"),
     "logrotate": (logrotate_program, "logrotate is missing (Debian package logrotate)"),
+    "softhsm": (softhsm_module, "SoftHSM is missing (Debian package softhsm2)"),
     "systemd": (systemd_analyze, "systemd-analyze is missing (Debian package systemd)"),
     "node": (node_with_modules, "Node.js is missing (packages nodejs and npm), or `make test`"),
 }

@@ -12,7 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 from support.forged_tokens import claims, jwe, jws, token
 
-from flask_usher import create_app, keys
+from flask_usher import create_app, keys, schema
+from flask_usher.database import Database
 from flask_usher.sandbox.verifier import INVALID_KEY
 
 
@@ -36,6 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keys.generate(folder / "signing.pem")
     keys.generate(folder / "recipient.pem")
     keys.generate_secret(folder / "secret")
+    database = Database(f"sqlite:///{folder}/usher.db")
+    schema.upgrade(database)
+    database.close()
     return folder
 
 

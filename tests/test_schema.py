@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from flask_usher import logouts, pauses, replays, schema, sign_in_records
+from flask_usher import key_records, logouts, pauses, replays, schema, sign_in_records, workers
 from flask_usher.database import Database
 from flask_usher.errors import StoreUnavailable
 from flask_usher.outcomes.tables import metadata as outcome_tables
@@ -39,6 +39,7 @@ def test_upgrading_creates_the_tables(empty_database: Database) -> None:
     assert schema.is_current(empty_database)
     assert _tables(empty_database) == {
         "usher_accounts",
+        "usher_keys",
         "usher_logouts",
         "usher_outcome_failures",
         "usher_outcome_reports",
@@ -46,6 +47,7 @@ def test_upgrading_creates_the_tables(empty_database: Database) -> None:
         "usher_pause",
         "usher_replays",
         "usher_sign_ins",
+        "usher_workers",
         "usher_alembic_version",
     }
 
@@ -64,7 +66,7 @@ def test_the_newest_migration_is_the_one_that_the_code_is_written_for() -> None:
 
 def test_migrated_tables_are_those_that_the_code_uses(database: Database) -> None:
     used = sa.MetaData()
-    for module in (accounts, sign_in_records, replays, logouts, pauses):
+    for module in (accounts, sign_in_records, replays, logouts, pauses, workers, key_records):
         module.table.to_metadata(used)
     for table in outcome_tables.sorted_tables:
         table.to_metadata(used)

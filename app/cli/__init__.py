@@ -10,6 +10,7 @@ from .audit import audit
 from .check import check
 from .db import db
 from .demo import demo
+from .doctor import doctor
 from .embed import embed
 from .inspect import inspect
 from .keys import keys
@@ -35,7 +36,8 @@ def main(settings: Path | None) -> None:
     To see it at work on this machine:  usher demo
     To set it up:                       usher keys --help
     To run it in production:            usher serve --help
-    To find what is wrong:              usher check
+    To see whether it would start:      usher check
+    To find what is wrong:              usher doctor
     To put the chat on a page:          usher embed --help
     To learn why there is no chat:      usher policy explain --help
     To see what became of tokens:       usher outcomes
@@ -48,6 +50,7 @@ COMMANDS = (
     check,
     db,
     demo,
+    doctor,
     embed,
     inspect,
     keys,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from ..schema import is_current
+from ..errors import SettingsError
+from ..keys import AnyKey
+from ..production import store_faults
 from ..settings import Settings
 from .check_page import check_page
-from .context import Failure, load_settings, open_state, store_failures
+from .context import Failure, faults_text, load_settings, open_state
 from .embed import page_origin
 
 
@@ -29,7 +32,7 @@ def check(
 
     Checks the settings, the keys, the database and the audit log, and changes nothing. Lists
     every fault, with what was found and what is expected. Exits with 0 when all is well, else
-    with 1.
+    with 1. For everything else that may be wrong there is `usher doctor`.
 
     With --page it asks the running service at public_url instead, as a browser would that shows
     that page to nobody who is signed in: cookies, CORS, headers, redirects, clock, certificate,
@@ -51,11 +54,14 @@ def check(
     state = open_state(context)
     for line in _summary(state.settings):
         click.echo(line)
-    with store_failures():
-        state.audit.check()
-        if not state.database.may_exist() or not is_current(state.database):
-            raise Failure("the database's tables are missing or old. Run: usher db upgrade")
+    faults = tuple(store_faults(state))
+    if faults:
+        raise Failure(faults_text(SettingsError(faults)))
     click.echo("All is well.")
+
+
+def _listed(keys: Sequence[AnyKey]) -> str:
+    return ", ".join(f"{it.source} ({it.fingerprint})" for it in keys)
 
 
 def _summary(settings: Settings) -> list[str]:
@@ -63,9 +69,8 @@ def _summary(settings: Settings) -> list[str]:
     rows = {
         "public address": settings.public_url + settings.url_prefix,
         "further origins": ", ".join(settings.allowed_origins) or "none",
-        "signing key": f"{token.signing_key.source} ({token.signing_key.fingerprint})",
-        "recipient key": f"{settings.recipient_key.source} "
-        f"({settings.recipient_key.fingerprint})",
+        "signing key": _listed(token.signing_key),
+        "recipient key": _listed(settings.recipient_keys),
         "userId": token.user_id,
         "visitorData": ", ".join(sorted(token.visitor_data)) or "none",
         "token lifetime": f"{token.lifetime_seconds} s",

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import click
 
-from ..page_findings import Finding, findings, key_findings, ok
+from ..findings import Finding, ok
+from ..key_findings import key_findings
+from ..page_findings import findings
 from ..page_probe import Probe, Unreachable
 from ..settings import Settings
 from .printable import printable

@@ -78,7 +78,8 @@ def store_failures() -> Iterator[None]:
     try:
         yield
     except UsherError as error:
-        raise Failure(f"{PROBLEMS[error.code].title} ({error.code}){_cause(error)}") from error
+        why = f": {error.reason}" if error.reason else _cause(error)
+        raise Failure(f"{PROBLEMS[error.code].title} ({error.code}){why}") from error
 
 
 def _cause(error: UsherError) -> str:

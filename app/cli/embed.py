@@ -16,7 +16,7 @@ from ..page_origins import Relation, origin_of
 from ..script_files import ScriptFile
 from ..setting_types import is_loopback
 from ..settings import Settings
-from ..state import EXTENSION
+from ..state import EXTENSION, State
 from .context import Failure, faults_text, load_settings, nobody
 
 UPSTREAM = re.compile(r"([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):[0-9]{1,5}")
@@ -125,7 +125,9 @@ def _served(context: click.Context, settings: Settings, name: str) -> ScriptFile
         Usher(app, identify=nobody)
     except SettingsError as error:
         raise Failure(faults_text(error)) from error
-    context.call_on_close(app.extensions[EXTENSION].database.close)
+    state: State = app.extensions[EXTENSION]
+    # A script needs no database, and this process is no worker.
+    state.close()
     path = f"{settings.url_prefix}/static/{name}"
     with app.test_client().get(path, base_url=settings.public_url) as answer:
         if answer.status_code != 200:

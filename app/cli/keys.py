@@ -10,19 +10,28 @@ import click
 
 from .. import keys as rsa
 from .context import Failure, load_settings
+from .key_status import status
+from .key_steps import confirm, retire, rollback, stage, switch
 
 Made = TypeVar("Made")
 
 
 @click.group()
 def keys() -> None:
-    """Make and show keys.
+    """Make and show keys, and replace one in force by another.
 
     \b
     The usual way:
       usher keys generate --out signing-key.pem
       usher keys secret --out secret-key
       usher keys public            # send what this prints to iAdvize
+    \b
+    To replace the signing key, once token.signing_key lists the next one too:
+      usher keys stage             # send what this prints to iAdvize
+      usher keys confirm FINGERPRINT
+      usher keys switch            # and if that was wrong: usher keys rollback
+      usher keys retire
+    With --recipient, each step is for iAdvize's key. What is in force: usher keys status
     """
 
 
@@ -83,7 +92,7 @@ def secret(out: Path) -> None:
 @click.option(
     "--key",
     type=click.Path(path_type=Path),
-    help="The private key's file; else the one in the settings.",
+    help="The private key's file; else the first one in the settings.",
 )
 @click.pass_context
 def public(context: click.Context, key: Path | None) -> None:
@@ -96,7 +105,9 @@ def public(context: click.Context, key: Path | None) -> None:
       usher keys public --key signing-key.pem > for-iadvize.pem
     """
     try:
-        pair = rsa.load_private_key(key) if key else load_settings(context).token.signing_key
+        pair: rsa.Signer = (
+            rsa.load_private_key(key) if key else load_settings(context).token.signing_key[0]
+        )
     except rsa.KeyFault as error:
         raise Failure(str(error)) from error
     click.echo(rsa.public_pem(pair.public_key), nl=False)
@@ -117,3 +128,7 @@ def _written(out: Path, make: Callable[[], Made]) -> Made:
         ) from error
     except OSError as error:
         raise Failure(f"{out} can't be written: {error.strerror}") from error
+
+
+for command in (stage, confirm, switch, rollback, retire, status):
+    keys.add_command(command)

@@ -15,10 +15,9 @@ import click
 from .. import configuration
 from ..errors import Fault, SettingsError
 from ..extension import STDERR, build
-from ..production import environment_faults, settings_faults, store_faults
+from ..production import THREADS, environment_faults, settings_faults, store_faults
 from .context import Failure, faults_text
 
-THREADS = 16
 BACKLOG = 2048
 CONNECTIONS_OF_A_WORKER = 1024
 STOP_SECONDS = 30
@@ -138,7 +137,7 @@ def _command(workers: int, threads: int, bind: str) -> list[str]:
         f"--respawn-interval={OVERLAP_SECONDS}",
         f"--workers-kill-timeout={STOP_SECONDS}",
         "--log-level=warning",
-        "flask_usher:create_app",
+        "flask_usher.factory:create_worker",
     ]
 
 

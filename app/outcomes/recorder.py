@@ -18,7 +18,6 @@ from .reports import Report
 from .store import Batch, minute_of, save, thin
 from .tables import HOUR, LONGEST_LABEL, Event, Key
 
-SAVE_SECONDS = 3.0
 MOST_COUNTERS = 10_000
 MOST_REPORTS = 2000
 logger = logging.getLogger(__name__)
@@ -27,8 +26,8 @@ logger = logging.getLogger(__name__)
 class Outcomes:
     """Learns of each decision and each report. `clock` gives seconds since the epoch.
 
-    Methods are for several threads at once. A thread that runs only while there is something
-    to save does so every `SAVE_SECONDS`, and once more when the process ends.
+    Methods are for several threads at once. What there is must be saved every few seconds, and
+    once more when the process ends.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
@@ -37,7 +36,6 @@ class Outcomes:
         self._batch = Batch()
         self._lock = threading.Lock()
         self._saving = threading.Lock()
-        self._saver: threading.Thread | None = None
         self._thinned_hour: int | None = None
         self._is_failing = False
         self._is_closed = False
@@ -57,7 +55,6 @@ class Outcomes:
             if len(self._batch.reports) >= MOST_REPORTS:
                 raise StoreUnavailable
             self._batch.reports.append((self._clock(), report))
-            self._save_soon()
 
     def save(self) -> bool:
         """Save what there is now; tell whether the database took it."""
@@ -94,7 +91,6 @@ class Outcomes:
             counts = self._batch.counts
             if key in counts or len(counts) < MOST_COUNTERS:
                 counts[key] += 1
-            self._save_soon()
 
     def _keep(self, batch: Batch) -> None:
         with self._lock:
@@ -115,23 +111,3 @@ class Outcomes:
         if not self._is_failing:
             self._is_failing = True
             logger.warning("outcomes %s", what)
-
-    def _save_soon(self) -> None:
-        if self._saver is None:
-            # Not a daemon, as the threads of some servers are: it is waited for at the end.
-            self._saver = threading.Thread(target=self._run, name="outcomes", daemon=False)
-            try:
-                self._saver.start()
-            except RuntimeError:
-                # No thread can be had now; the next decision tries again.
-                self._saver = None
-
-    def _run(self) -> None:
-        main = threading.main_thread()
-        while True:
-            main.join(SAVE_SECONDS)
-            self.save()
-            with self._lock:
-                if not self._batch or self._is_closed or not main.is_alive():
-                    self._saver = None
-                    return

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Blueprint, Response, render_template, request, url_for
 
 from flask_usher.providers.account_names import UnusableName
@@ -14,8 +15,10 @@ from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.strict_json import NotStrictJson, strict_object
 
 from ..errors import Code, Rejected
+from ..key_records import Purpose, records
+from ..keys import parse_public_key
 from ..settings import SandboxSettings
-from ..state import current_state
+from ..state import State, current_state
 from ..views.problems import answer_errors
 from ..views.session import load_visitor
 from .verifier import Conditions, Verdict, verify
@@ -86,15 +89,19 @@ def authenticate() -> Response:
         return Response(status=500)
     if conditions.answer == "broken":
         return Response("<!doctype html><title>Busy</title>", mimetype="text/html")
-    verdict = verify(
-        token,
-        conditions,
-        recipient_key=_sandbox_settings().recipient_key.private_key,
-        signing_key=state.settings.token.signing_key.public_key,
-        issuer=state.settings.issuer,
-        now=state.clock(),
-    )
-    return _json(_answer(token, verdict))
+    verdicts = [
+        verify(
+            token,
+            conditions,
+            recipient_key=_sandbox_settings().recipient_key.private_key,
+            signing_key=key,
+            issuer=state.settings.issuer,
+            now=state.clock(),
+        )
+        for key in _confirmed_keys(state)
+    ]
+    verified = (it for it in verdicts if "signature" not in it.inspection.failed)
+    return _json(_answer(token, next(verified, verdicts[0])))
 
 
 @blueprint.get("/visitor")
@@ -120,6 +127,19 @@ def change_account() -> Response:
     if not any(_set_active(provider, name, active) for provider in _local_providers()):
         raise Rejected(Code.NOT_FOUND)
     return Response(status=204)
+
+
+def _confirmed_keys(state: State) -> tuple[RSAPublicKey, ...]:
+    """Return the public keys that iAdvize would have: those that it was sent and confirmed."""
+    with state.database.reading() as connection:
+        known = records(connection, Purpose.SIGNING)
+    if not known:
+        return (state.settings.token.signing_key[0].public_key,)
+    return tuple(
+        parse_public_key(it.fingerprint, it.public_key.encode()).public_key
+        for it in known
+        if it.confirmed_at is not None and it.retired_at is None
+    )
 
 
 def _body() -> dict[str, Any]:

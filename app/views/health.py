@@ -12,6 +12,7 @@ from flask_usher.providers.base import RemoteProvider
 from ..errors import UsherError
 from ..schema import is_current
 from ..state import State, current_state
+from ..workers import Difference
 from .blueprint import blueprint
 
 
@@ -27,7 +28,8 @@ def ready() -> Response:
 
     With an audit log that may fail and has failed, or with limits that each process counts for
     itself because Redis is away, or with a new policy that has faults so that the one before
-    it decides, the answer is 200 `degraded`.
+    it decides, or with workers that have had different policies or keys for longer than a
+    change takes to reach them all, the answer is 200 `degraded`.
     """
     state = current_state()
     found = checks(state)
@@ -56,8 +58,16 @@ def checks(state: State) -> dict[str, str]:
         found["audit"] = "ok"
     except UsherError:
         found["audit"] = "degraded" if state.audit.best_effort else "unavailable"
+    try:
+        state.admission.key_ring.check()
+        found["keys"] = "ok"
+    except UsherError:
+        found["keys"] = "unavailable"
     found["policy"] = "ok" if state.admission.policies.fault is None else "degraded"
     found["limits"] = "degraded" if state.limits.are_degraded() else "ok"
+    # As of a few seconds ago: whoever asks causes no look at the others.
+    differences = state.presence.differences
+    found |= {f"same {it}": "degraded" if it in differences else "ok" for it in Difference}
     return found
 
 

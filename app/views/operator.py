@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response, request, url_for
 
-from ..errors import Code, Rejected
+from ..errors import Code, Rejected, UsherError
+from ..key_ring import KeyRing
 from ..outcomes.figures import Series, last_failures, series
 from ..outcomes.rows import as_csv, cells, moment
 from ..outcomes.tables import DAY, HOUR, MINUTE, Event, Failure
 from ..state import State, current_state
+from ..workers import Worker, seen
 from .charts import Chart, bars, lines, time_label
 from .health import checks, provider_checks
 from .pages import render
@@ -185,16 +187,33 @@ def _facts(state: State) -> list[Fact]:
     facts += [
         Fact("providers", ", ".join(state.providers)),
         Fact("policy version", policy.current().version),
-        Fact("signing key", settings.token.signing_key.fingerprint),
-        Fact("recipient key", settings.recipient_key.fingerprint),
+        *_key_facts(admission.key_ring),
         Fact("life of a token", f"{settings.token.lifetime_seconds} s"),
         Fact("limits count", "in Redis, together" if settings.redis else "in each process"),
     ]
+    facts += [_worker(it) for it in seen(state.database)]
     if policy.fault is not None:
         facts.append(Fact("new policy", "has faults: usher policy test", "bad"))
     if settings.sandbox is not None:
         facts.append(Fact("sandbox", "on: no real iAdvize", "bad"))
     return facts
+
+
+def _worker(worker: Worker) -> Fact:
+    standing = worker.standing
+    told = f"release {worker.release}, policy {standing.policy}, key {standing.signing_key}"
+    return Fact(f"worker {worker.host} {worker.process}", told)
+
+
+def _key_facts(key_ring: KeyRing) -> list[Fact]:
+    try:
+        minter = key_ring.minter()
+    except UsherError as error:
+        return [Fact("keys", error.reason or error.code, "bad")]
+    return [
+        Fact("signing key", minter.signing_key.fingerprint),
+        Fact("recipient key", minter.recipient_key.fingerprint),
+    ]
 
 
 def _checked(name: str, verdict: str) -> Fact:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import threading
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -247,3 +248,12 @@ def test_faulty_settings_are_told(installation: Installation) -> None:
     result = embed(installation, public_url="http://shop.example")
     assert result.exit_code == 1
     assert "public_url" in result.stderr
+
+
+def test_it_is_no_worker(installation: Installation) -> None:
+    def background() -> set[int | None]:
+        return {it.ident for it in threading.enumerate() if it.name == "usher"}
+
+    before = background()
+    part("page", installation)
+    assert background() <= before

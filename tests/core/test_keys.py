@@ -450,7 +450,7 @@ def test_a_good_recipient_key_is_loaded_from_a_file(
     installation: Installation, content: Callable[[], bytes]
 ) -> None:
     path = installation.file("iadvize.pem", content(), 0o644)
-    key = installation.settings(token={"recipient_key": str(path)}).recipient_key
+    key = installation.settings(token={"recipient_key": str(path)}).recipient_keys[0]
     assert key.source == str(path)
     assert key.public_key == rsa_key("recipient").public_key()
 
@@ -459,7 +459,7 @@ def test_a_good_recipient_key_is_loaded_from_a_file(
 def test_a_good_recipient_key_may_stand_in_the_settings(
     installation: Installation, content: Callable[[], bytes]
 ) -> None:
-    key = installation.settings(token={"recipient_key": content().decode()}).recipient_key
+    key = installation.settings(token={"recipient_key": content().decode()}).recipient_keys[0]
     assert key.public_key == rsa_key("recipient").public_key()
 
 
@@ -490,10 +490,13 @@ def test_row_124_a_damaged_base64_key_stops_the_start(
 def test_the_preset_is_the_key_that_iadvize_publishes(installation: Installation) -> None:
     by_name = installation.settings(token={"recipient_key": "iadvize-production"})
     as_printed = installation.settings(token={"recipient_key": PRODUCTION_KEY})
-    assert by_name.recipient_key.public_key == as_printed.recipient_key.public_key
-    assert by_name.recipient_key.public_key == installation.settings().recipient_key.public_key
-    assert by_name.recipient_key.source == "iadvize-production"
-    assert spki(by_name.recipient_key.public_key) == PRODUCTION_KEY
+    assert by_name.recipient_keys[0].public_key == as_printed.recipient_keys[0].public_key
+    assert (
+        by_name.recipient_keys[0].public_key
+        == installation.settings().recipient_keys[0].public_key
+    )
+    assert by_name.recipient_keys[0].source == "iadvize-production"
+    assert spki(by_name.recipient_keys[0].public_key) == PRODUCTION_KEY
 
 
 @contextmanager
@@ -576,3 +579,65 @@ def test_secrets_for_different_purposes_are_unrelated() -> None:
     assert len(derived) == 3
     assert {len(key) for key in derived} == {32}
     assert secret.derive("a") == keys.Secret("elsewhere", bytes(range(64))).derive("a")
+
+
+# Lists of keys
+
+
+def a_list(installation: Installation, *names: str) -> list[str]:
+    return [
+        str(installation.file(f"{name}-key.pem", private_pem(rsa_key(name)))) for name in names
+    ]
+
+
+def test_row_124_the_first_of_a_list_is_the_one_that_is_pinned(
+    installation: Installation,
+) -> None:
+    token = {"signing_key": a_list(installation, "signing", "other")}
+    first, second = (keys.fingerprint(rsa_key(it).public_key()) for it in ("signing", "other"))
+    listed = installation.settings(token=token | {"signing_key_fingerprint": first}).token
+    assert [it.fingerprint for it in listed.signing_key] == [first, second]
+    faults = installation.faults(token=token | {"signing_key_fingerprint": second})
+    assert list(faults) == ["token.signing_key_fingerprint"]
+
+
+def test_row_123_every_unusable_key_of_a_list_is_told(installation: Installation) -> None:
+    good, unsafe = a_list(installation, "signing", "other")
+    Path(unsafe).chmod(0o644)
+    listed = [good, unsafe, "missing.pem", "env:NO_SUCH_VARIABLE"]
+    (fault,) = installation.faults(token={"signing_key": listed}).values()
+    assert fault.path == "token.signing_key"
+    assert f"{unsafe}: can be read or changed by others" in fault.expected
+    assert "missing.pem: does not exist" in fault.expected
+    assert "env:NO_SUCH_VARIABLE: is empty or not set" in fault.expected
+
+
+@pytest.mark.parametrize("setting", ["signing_key", "recipient_key"])
+@pytest.mark.parametrize("names", [[], ["other", "other"]], ids=["none", "one-twice"])
+def test_row_124_a_list_holds_each_key_once(
+    installation: Installation, setting: str, names: list[str]
+) -> None:
+    listed = a_list(installation, *names)
+    if setting == "recipient_key":
+        listed = [spki(rsa_key(it).public_key()) for it in names]
+    faults = installation.faults(token={setting: listed})
+    assert faults[f"token.{setting}"].expected == "one key or more, each of them once"
+
+
+def test_row_124_no_recipient_key_of_a_list_is_one_of_ours(installation: Installation) -> None:
+    token = {
+        "signing_key": a_list(installation, "signing", "other"),
+        "recipient_key": ["iadvize-production", spki(rsa_key("other").public_key())],
+    }
+    faults = installation.faults(token=token)
+    assert "not the one that belongs to token.signing_key" in str(faults["token.recipient_key"])
+
+
+def test_row_124_the_sandbox_opens_with_none_of_our_keys(installation: Installation) -> None:
+    signing, other = a_list(installation, "signing", "other")
+    faults = installation.faults(
+        public_url="http://localhost:8000",
+        token={"signing_key": [signing, other]},
+        sandbox={"recipient_key": other},
+    )
+    assert "a recipient_key of its own" in str(faults["sandbox"])

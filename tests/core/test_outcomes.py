@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -173,47 +171,3 @@ def test_medians(values: list[int], least: float | None, most: float | None) -> 
     else:
         assert found is not None
         assert least <= found <= most
-
-
-def test_what_was_counted_is_saved_in_the_background(database: Database) -> None:
-    outcomes = Outcomes(database, Clock(START))
-    outcomes("token", "issued", VISIT, {})
-    saver = outcomes._saver
-    assert saver is not None
-    saver.join(30)
-    assert totals(database).total(Event.GRANTED) == 1
-    assert outcomes._saver is None
-
-
-COUNT_AND_END = """
-import multiprocessing, sys
-from flask_usher.audit import Visit
-from flask_usher.database import Database
-from flask_usher.outcomes.recorder import Outcomes
-import flask_usher.outcomes.recorder as recorder
-
-recorder.SAVE_SECONDS = 3600.0
-
-def work(url):
-    outcomes = Outcomes(Database(url), lambda: 1_800_000_000.0)
-    for _ in range(3):
-        outcomes("token", "issued", Visit("-", "-", None), {})
-
-if __name__ == "__main__":
-    if sys.argv[2] == "main":
-        work(sys.argv[1])
-    else:
-        child = multiprocessing.get_context("fork").Process(target=work, args=[sys.argv[1]])
-        child.start()
-        child.join()
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("where", ["main", "child"])
-def test_a_process_that_ends_saves_first(sqlite_url: str, where: str) -> None:
-    command = [sys.executable, "-c", COUNT_AND_END, sqlite_url, where]
-    subprocess.run(command, check=True, timeout=60)
-    database = Database(sqlite_url)
-    assert totals(database).total(Event.GRANTED) == 3
-    database.close()

@@ -31,7 +31,7 @@ def test_the_shortest_settings_have_safe_defaults(installation: Installation) ->
     assert settings.token.user_id == "subject"
     assert settings.token.visitor_data == {}
     assert settings.token.optional_claims == frozenset()
-    assert settings.recipient_key.source == "iadvize-production"
+    assert settings.recipient_keys[0].source == "iadvize-production"
     assert settings.sign_ins.idle_seconds == 1800
     assert settings.sign_ins.absolute_seconds == 43200
     assert settings.policy.activation == {}
@@ -535,7 +535,7 @@ def test_row_134_the_sandbox_on_loopback_is_the_recipient(installation: Installa
     settings = installation.settings(
         public_url="http://127.0.0.1:8000", sandbox={"recipient_key": str(key)}
     )
-    assert settings.recipient_key.public_key == rsa_key("recipient").public_key()
+    assert settings.recipient_keys[0].public_key == rsa_key("recipient").public_key()
 
 
 def test_row_124_the_sandbox_has_a_key_of_its_own(installation: Installation) -> None:

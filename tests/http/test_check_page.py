@@ -19,7 +19,8 @@ from support.service import START, KeyFiles, Service, Workshop
 
 from flask_usher import keys
 from flask_usher.cli import main
-from flask_usher.page_findings import Finding, findings
+from flask_usher.findings import Finding
+from flask_usher.page_findings import findings
 from flask_usher.page_probe import Answer, Answers
 
 pytestmark = pytest.mark.nginx

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from support.refusals import assert_refused
 from support.service import MakeService, Service
 
 from flask_usher.keys import write_private_file
+from flask_usher.presence import Presence
 from flask_usher.rules.settings import PolicySettings
+from flask_usher.workers import Standing
+from flask_usher.workers import table as workers
 
-CHECKS = {"database": "ok", "audit": "ok", "policy": "ok", "limits": "ok"}
+CHECKS = {"database": "ok", "audit": "ok", "keys": "ok", "policy": "ok", "limits": "ok"}
+CHECKS |= {"same policy": "ok", "same keys": "ok"}
 POLICY = PolicySettings().version
 READY = {"status": "ready", "checks": CHECKS, "policy": POLICY, "providers": {}}
 
@@ -55,7 +63,7 @@ def test_row_186_without_a_database(make_service: MakeService) -> None:
     service.secrets.add("hidden-password")
     answer = service.browser().get("/usher/health/ready")
     assert answer.status_code == 503
-    checks = CHECKS | {"database": "unavailable"}
+    checks = CHECKS | {"database": "unavailable", "keys": "unavailable"}
     assert answer.members == READY | {"status": "not ready", "checks": checks}
     assert service.browser().get("/usher/health/live").status_code == 200
 
@@ -78,7 +86,7 @@ def test_row_186_the_words_are_fixed(service: Service, path: str, query: str) ->
     for secret in (
         settings.database.url,
         "sqlite",
-        settings.token.signing_key.fingerprint,
+        settings.token.signing_key[0].fingerprint,
         str(service.folder),
         "version",
         "Python",
@@ -123,6 +131,69 @@ def test_row_186_nothing_tells_what_the_service_is_made_of(service: Service) -> 
         answer = browser.get(f"/usher{path}")
         names = {name.lower() for name, _ in answer.headers}
         assert not names & {"server", "x-powered-by", "x-aspnet-version", "via"}
+
+
+def replica(service: Service, **standing: Any) -> Presence:
+    """Return another process of the installation, that has something else in force."""
+    token = service.state.settings.token
+    own = Standing(POLICY, token.signing_key[0].fingerprint, frozenset())
+    return Presence(service.state.database, lambda: replace(own, **standing))
+
+
+def of_a_while_ago(service: Service, seconds: float) -> None:
+    with service.state.database.writing() as connection:
+        changed = workers.c.changed_at - seconds
+        connection.execute(workers.update().values(changed_at=changed))
+
+
+@pytest.mark.parametrize(
+    ("standing", "differ"),
+    [
+        pytest.param({"policy": "another"}, {"same policy", "same keys"}, id="row176-both"),
+        pytest.param({}, {"same keys"}, id="row176-keys"),
+    ],
+)
+def test_replicas_that_differ(
+    service: Service, standing: dict[str, Any], differ: set[str]
+) -> None:
+    browser = service.browser()
+    own, other = service.state.presence, replica(service, **standing)
+    own.announce()
+    other.announce()
+    own.announce()
+    assert browser.get("/usher/health/ready").members == READY, "a change is on its way"
+    of_a_while_ago(service, 31)
+    own.announce()
+    answer = browser.get("/usher/health/ready")
+    checks = CHECKS | dict.fromkeys(differ, "degraded")
+    assert answer.status_code == 200
+    assert answer.members == READY | {"status": "degraded", "checks": checks}
+    other.leave()
+    own.announce()
+    assert browser.get("/usher/health/ready").members == READY
+
+
+def test_row_186_who_asks_makes_nobody_look_at_the_workers(service: Service) -> None:
+    service.state.presence.announce()
+    other = replica(service)
+    other.announce()
+    of_a_while_ago(service, 31)
+    statements: list[str] = []
+    engines = (service.state.database.engine, service.state.database._read_engine)
+
+    def seen(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            statements.append(statement)
+
+    for engine in engines:
+        sa.event.listen(engine, "before_cursor_execute", seen)
+    try:
+        assert service.browser().get("/usher/health/ready").status_code == 200
+    finally:
+        for engine in engines:
+            sa.event.remove(engine, "before_cursor_execute", seen)
+    assert statements
+    assert not [it for it in statements if "usher_workers" in it]
 
 
 def test_a_provider_that_is_away_is_named_and_keeps_nobody_else_out(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -147,10 +149,12 @@ def test_the_state_of_the_service_without_its_secrets(on: Service) -> None:
     browser = operator(on)
     text = browser.get(PAGE).text
     settings = on.state.settings
-    assert settings.token.signing_key.fingerprint in text
-    assert settings.recipient_key.fingerprint in text
+    assert settings.token.signing_key[0].fingerprint in text
+    assert settings.recipient_keys[0].fingerprint in text
     assert on.state.admission.policies.current().version in text
-    for hidden in (str(on.folder), settings.database.url, settings.token.signing_key.source):
+    on.state.presence.announce()
+    assert f"worker {socket.gethostname()} {os.getpid()}" in browser.get(PAGE).text
+    for hidden in (str(on.folder), settings.database.url, settings.token.signing_key[0].source):
         assert hidden not in text
     on.state.admission.pauses.pause("wrong <b>conversations</b>")
     paused = browser.get(PAGE).text

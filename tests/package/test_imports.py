@@ -9,30 +9,32 @@ import flask_usher
 
 LAYERS = """
     cli migrations testing
+    doctor
     account_import production
     account_records
     account_fields
-    page_findings
+    page_findings key_findings
     embedding nginx_block page_probe
     factory
     extension
     sandbox host_identity signals metrics
     views
     state
-    admission authentication outcomes
-    explanation
-    policies app_rules audit self_test recent_failures
+    admission authentication outcomes presence
+    explanation key_ceremony
+    policies app_rules audit self_test recent_failures background workers key_ring
     minter refusals problem_details
     policy
     limits shared_counters
     redis_counters
     redis_client memory_counters
     sign_ins user_ids support_ids counters configuration registry schema inspection proxies
-    visitor_keys settings openid_registry pauses
+    visitor_keys settings openid_registry pauses key_records
     provider_settings rules
     attempts logouts
     replays sign_in_records setting_types database inspection_checks
-    keys errors audit_sinks audit_reader page_origins script_files
+    keys
+    errors audit_sinks audit_reader page_origins script_files findings
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 

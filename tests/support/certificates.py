@@ -11,8 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from support.forged_tokens import key
 
 
-def certificate(folder: Path, host: str, *, expired: bool = False) -> Path:
-    """Write a certificate that signs itself, with its key, and return the file."""
+def certificate(folder: Path, host: str, *, days: int = 1) -> Path:
+    """Write a certificate that signs itself, with its key, and return the file.
+
+    It is good for so many days from now on; a negative number says how long ago it expired.
+    """
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
@@ -23,7 +26,7 @@ def certificate(folder: Path, host: str, *, expired: bool = False) -> Path:
         .public_key(key("tls").public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - 2 * day)
-        .not_valid_after(now - day if expired else now + day)
+        .not_valid_after(now + days * day)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key("tls"), SHA256())

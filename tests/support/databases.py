@@ -18,7 +18,7 @@ from flask_usher.database import Database
 
 TABLES = (
     "usher_accounts, usher_sign_ins, usher_replays, usher_logouts, "
-    "usher_outcomes, usher_outcome_failures, usher_outcome_reports"
+    "usher_outcomes, usher_outcome_failures, usher_outcome_reports, usher_workers, usher_keys"
 )
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 

@@ -18,7 +18,17 @@ from joserfc.jwk import RSAKey
 from support.keys import private_pem, rsa_key
 from werkzeug.test import Client, TestResponse
 
-from flask_usher import State, Usher, create_app, keys, logouts, replays, sign_in_records
+from flask_usher import (
+    State,
+    Usher,
+    create_app,
+    key_records,
+    keys,
+    logouts,
+    replays,
+    sign_in_records,
+    workers,
+)
 from flask_usher.outcomes.tables import metadata as outcome_tables
 from flask_usher.providers import accounts
 from flask_usher.providers.accounts import Account, NewAccount
@@ -255,7 +265,7 @@ class Service:
             token, self.recipient_key, algorithms=["RSA-OAEP-256", "A256GCM"]
         ).plaintext
         assert inner is not None
-        signing = self.state.settings.token.signing_key.public_key
+        signing = self.state.admission.key_ring.minter().signing_key.public_key
         verified = jws.deserialize_compact(
             inner, RSAKey.import_key(keys.public_pem(signing)), algorithms=["RS256"]
         )
@@ -288,13 +298,8 @@ class Service:
     def environment(self) -> dict[str, str]:
         """The settings as environment variables, for the service in a process of its own."""
         (self.folder / "usher.toml").touch()
-        variables = {"USHER_SETTINGS": str(self.folder / "usher.toml")}
-        for key, value in self.config.items():
-            entries = value if isinstance(value, Mapping) else {"": value}
-            for below, item in entries.items():
-                name = f"USHER__{key}__{below}".rstrip("_").upper()
-                variables[name] = json.dumps(item)
-        return variables
+        file = str(self.folder / "usher.toml")
+        return {"USHER_SETTINGS": file, **_variables("USHER", self.config)}
 
 
 MakeService = Callable[..., Service]
@@ -371,8 +376,6 @@ def make_service(
     workshop = Workshop(tmp_path, key_files, password_hash, sqlite_template)
     yield workshop.make
     for service in workshop.services:
-        # Or it would be saved during the next test.
-        service.state.outcomes.save()
         service.state.close()
         assert_no_secret(service, log.text)
 
@@ -401,8 +404,8 @@ def service(shared_service: Service, log: LogText) -> Iterator[Service]:
     shared_service.latest = shared_service.clock.now
     shared_service.state.outcomes.save()
     with shared_service.state.database.writing() as connection:
-        for table in (accounts.table, sign_in_records.table, replays.table, logouts.table):
-            connection.execute(table.delete())
+        for module in (accounts, sign_in_records, replays, logouts, workers, key_records):
+            connection.execute(module.table.delete())
         for table in outcome_tables.sorted_tables:
             connection.execute(table.delete())
     shared_service.audit_file.unlink(missing_ok=True)
@@ -451,6 +454,15 @@ def assert_no_secret(service: Service, log: str) -> None:
     # Shorter ones may be part of something else, or nothing at all.
     for secret in {"eyJ"} | {text for text in service.secrets if len(text) > 8}:
         assert secret not in written, f"{secret!r} is in a log"
+
+
+def _variables(prefix: str, table: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in table.items():
+        name = f"{prefix}__{key}".upper()
+        is_table = isinstance(value, Mapping)
+        found |= _variables(name, value) if is_table else {name: json.dumps(value)}
+    return found
 
 
 def _config(folder: Path, key_files: KeyFiles) -> dict[str, Any]:

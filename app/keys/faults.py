@@ -1,0 +1,13 @@
+"""The error of all keys."""
+
+from __future__ import annotations
+
+
+class KeyFault(ValueError):
+    """A key that can't be used: `source` is where it is, `remedy` what to do."""
+
+    def __init__(self, source: str, problem: str, remedy: str) -> None:
+        super().__init__(f"{source}: {problem}. {remedy}")
+        self.source = source
+        self.problem = problem
+        self.remedy = remedy
