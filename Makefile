@@ -63,6 +63,10 @@ faults: $(VENV)/.development  ## Break things in a whole deployment under load, 
 	@scripts/install-system-packages nginx postgresql redis-server
 	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m faults $(ARGS)
 
+load: $(VENV)/.development benchmarks/node/node_modules/.package-lock.json  ## Measure a whole deployment under page views; ARGS=half, peer or memory for other figures, ARGS=--help
+	@scripts/install-system-packages nginx postgresql redis-server wrk
+	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m benchmarks.load $(ARGS)
+
 docs: $(VENV)/.development  ## Build the documentation into docs/_build/html
 	@$(PYTHON_IN_VENV) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"

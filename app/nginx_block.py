@@ -19,6 +19,7 @@ location {prefix}/ {{
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto $scheme;
     proxy_set_header X-Forwarded-Host $host{port};
+    proxy_set_header Forwarded "";
     proxy_set_header X-Request-ID $request_id;
     # Else `usher check --page` sees nginx's clock, and not the service's.
     proxy_pass_header Date;

@@ -87,11 +87,11 @@ def _round(
     base = installation.settings.public_url
     environment = {"USHER_SETTINGS": str(installation.settings_file)}
     ready = f"{base}/usher/health/ready"
-    with server(command, ready, environment, SERVER_CPU) as (pid, start_seconds):
-        _prove(installation)
-        _load(base, cookies, 1)
+    with server(command, ready, environment, {SERVER_CPU}) as (pid, start_seconds):
+        prove(installation)
+        load(base, cookies, 1)
         before = cpu_seconds(pid)
-        result = _load(base, cookies, seconds)
+        result = load(base, cookies, seconds)
         spent = cpu_seconds(pid) - before
         seen.resident_mib.append(largest_resident_mib(pid))
     seen.start_seconds.append(start_seconds)
@@ -100,7 +100,7 @@ def _round(
     seen.p99_milliseconds.append(result["p99_ms"])
 
 
-def _prove(installation: Installation) -> None:
+def prove(installation: Installation) -> None:
     """Make sure that the server really issues tokens before it is measured."""
     base = installation.settings.public_url
     headers = {
@@ -123,8 +123,11 @@ def _prove(installation: Installation) -> None:
         raise RuntimeError(f"not a good token: {inspection.failed}")
 
 
-def _load(base: str, cookies: str, seconds: int) -> dict[str, float]:
-    command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{CONNECTIONS}"]
+def load(
+    base: str, cookies: str, seconds: int, connections: int = CONNECTIONS
+) -> dict[str, float]:
+    """Let wrk ask for tokens with the cookies in a file; return what `load.lua` tells."""
+    command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{connections}"]
     command += [f"-d{seconds}s", "-s", str(HERE / "load.lua"), base, "--", cookies, base]
     printed = subprocess.run(command, capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(printed.stdout.splitlines()[-1])

@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 START_SECONDS = 10
+TRIES = 6
 # What matters here of `deploy/nginx`; without TLS, whose work is the same for every server.
 CONFIGURATION = """\
 daemon off;
@@ -26,12 +27,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     upstream usher {{
-        server {upstream} max_fails=0;
-        server {upstream} max_fails=0;
-        server {upstream} max_fails=0;
-        server {upstream} max_fails=0;
-        server {upstream} max_fails=0;
-        server {upstream} max_fails=0;
+{tries}
         keepalive 4;
     }}
     server {{
@@ -49,13 +45,14 @@ http {{
 
 
 @contextmanager
-def nginx(folder: Path, port: int, upstream: str) -> Iterator[None]:
+def nginx(folder: Path, port: int, *upstreams: str) -> Iterator[None]:
     """Run nginx on a port of this machine, in front of what `server` of nginx takes."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     if program is None:
         raise RuntimeError("nginx is missing (Debian package nginx-light)")
     configuration = folder / "nginx.conf"
-    configuration.write_text(CONFIGURATION.format(folder=folder, port=port, upstream=upstream))
+    tries = "\n".join(f"        server {it} max_fails=0;" for it in upstreams * TRIES)
+    configuration.write_text(CONFIGURATION.format(folder=folder, port=port, tries=tries))
     # On the command line too, since the file is only read after the log was opened.
     command = [program, "-e", str(folder / "error.log"), "-c", str(configuration)]
     process = subprocess.Popen(command)

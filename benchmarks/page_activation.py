@@ -56,7 +56,7 @@ def measure(pages: int) -> Iterator[Measurement]:
         base = installation.settings.public_url
         environment = {"USHER_SETTINGS": str(installation.settings_file)}
         command = usher_command(installation)
-        with server(command, f"{base}/usher/health/ready", environment, SERVER_CPU):
+        with server(command, f"{base}/usher/health/ready", environment, {SERVER_CPU}):
             browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
             yield from _compare(browser, installation, pages)
             browser.close()

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 READY_TIMEOUT_SECONDS = 30
 POLL_SECONDS = 0.002
+ALL_CPUS = frozenset(os.sched_getaffinity(0))
 
 
 @contextmanager
 def server(
-    command: Sequence[str], url: str, environment: Mapping[str, str], cpu: int
+    command: Sequence[str],
+    ready: str | Path,
+    environment: Mapping[str, str],
+    cpus: Collection[int] = ALL_CPUS,
 ) -> Iterator[tuple[int, float]]:
     """Run a server until the block ends; give its process id and the seconds until ready.
 
-    It is ready when `url` answers 200. It and its children run on one processor.
+    It is ready when an address answers 200, or when somebody listens at a socket's path. It
+    and its children run on these processors.
     """
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -31,11 +37,11 @@ def server(
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
+        preexec_fn=lambda: os.sched_setaffinity(0, cpus),
         start_new_session=True,
     )
     try:
-        while not _answers(url):
+        while not _answers(ready):
             if (
                 process.poll() is not None
                 or time.perf_counter() - started > READY_TIMEOUT_SECONDS
@@ -79,9 +85,12 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def _answers(url: str) -> bool:
+def _answers(ready: str | Path) -> bool:
+    if isinstance(ready, Path):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(ready)) == 0
     try:
-        with urllib.request.urlopen(url, timeout=1) as answer:
+        with urllib.request.urlopen(ready, timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

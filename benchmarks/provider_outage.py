@@ -84,7 +84,7 @@ class _Asker:
         environment = {"USHER_SETTINGS": str(installation.settings_file)}
         command = usher_command(installation, THREADS)
         alive = f"{base}/usher/health/live"
-        stack.enter_context(server(command, alive, environment, SERVER_CPU))
+        stack.enter_context(server(command, alive, environment, {SERVER_CPU}))
         self._connection = HTTPConnection("127.0.0.1", installation.port, timeout=60)
         stack.callback(self._connection.close)
         self._headers = {

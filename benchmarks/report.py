@@ -50,5 +50,5 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 def _number(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    digits = 0 if value >= 100 else 2 if value < 10 else 1
+    digits = 0 if isinstance(value, int) or value >= 100 else 2 if value < 10 else 1
     return f"{value:,.{digits}f} {unit}".strip()

@@ -14,6 +14,8 @@ import yaml
 from parts import ROOT, logrotate_program, nginx_program, systemd_analyze
 from support.site import Site, nginx_arguments
 
+from flask_usher.nginx_block import nginx_block
+
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd/usher.service"
 UNITS = (UNIT, DEPLOY / "systemd/usher-metrics.service")
@@ -43,6 +45,14 @@ def test_nginx_reads_its_files_without_a_warning(site: Site) -> None:
     told = run(nginx_program(), *nginx_arguments(site), "-t")
     assert "test is successful" in told
     assert "[warn]" not in told
+
+
+def test_the_block_that_embed_prints_says_nothing_else(site: Site) -> None:
+    block = nginx_block(site.service.state.settings, "usher")
+    whole = (DEPLOY / "nginx/usher.conf").read_text()
+    directives = {line.strip() for line in block.splitlines() if line.endswith(";")}
+    assert len(directives) > 10
+    assert directives <= {line.strip() for line in whole.splitlines()}
 
 
 @pytest.mark.systemd

@@ -6,6 +6,7 @@ Two hosts with two workers each share PostgreSQL and Redis behind nginx, all on 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -19,6 +20,8 @@ from faults.trial import SHORT, Size, run, tell
 def main() -> int:
     """Play the scenarios, print the table, and return 1 if something is as it must not be."""
     arguments = _arguments()
+    # As for an interrupt: what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     size = _size(arguments)
     chosen = [it for it in SCENARIOS if not arguments.only or it.name in arguments.only]
     results: list[Result] = []
@@ -65,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="how long a fault lasts")
     parser.add_argument("--calm-seconds", type=float, help="how long there is peace before it")
     parser.add_argument("--kills", type=int, help="how many workers are killed")
-    parser.add_argument("--reloads", type=int, help="how many reloads, and changes of policy")
+    parser.add_argument("--reloads", type=int, help="how many reloads, policies, rotations")
     parser.add_argument("--slow-sockets", type=int, help="connections with slow requests")
     parser.add_argument("--idle-sockets", type=int, help="connections that do nothing")
     return parser.parse_args()

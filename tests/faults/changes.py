@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 
 from faults.deployment import policy
+from faults.host import Host
 from faults.trial import Trial, tell
 
 BROKEN_POLICY = '[[rules]]\ncode = "suspended"\nrefuse_when = "identity.groups.exists("\n'
+SWITCH_SECONDS = 1.5
+"""A switch is in force everywhere within a second."""
 POLICY_SECONDS = 1.6
 """A change is in force after two looks, half a second apart."""
 
@@ -33,6 +36,18 @@ def policy_changes(trial: Trial) -> None:
     time.sleep(POLICY_SECONDS)
 
 
+def key_rotations(trial: Trial) -> None:
+    """Put another signing key into force, and the one before it, in turn (`usher keys`)."""
+    hosts = trial.deployment.hosts
+    _step(hosts[0], "stage", trial.deployment.next_key)
+    _step(hosts[1], "confirm", trial.deployment.next_fingerprint)
+    for number in range(trial.size.reloads):
+        _step(hosts[number % len(hosts)], "rollback" if number % 2 else "switch")
+        time.sleep(SWITCH_SECONDS)
+        if number % 10 == 9:
+            tell(f"  {number + 1:,} of {trial.size.reloads:,} rotations")
+
+
 def sign_outs(trial: Trial) -> None:
     """Sign the guests out one by one; none may have a token after the answer."""
     trial.by_design = frozenset({"no-session"})
@@ -42,6 +57,12 @@ def sign_outs(trial: Trial) -> None:
         if status != 204:
             raise RuntimeError(f"the sign-out was answered with {status}")
         time.sleep(trial.size.seconds / len(trial.people))
+
+
+def _step(host: Host, *step: str) -> None:
+    result = host.run("keys", *step)
+    if result.returncode != 0:
+        raise RuntimeError(f"usher keys {step[0]}: {result.stderr}")
 
 
 def _replace(file: Path, text: str) -> None:

@@ -42,7 +42,7 @@ public_url = "https://{host}"
 secret_key = "{shared}/secret-key"
 
 [token]
-signing_key = "{shared}/signing-key.pem"
+signing_key = ["{shared}/signing-key.pem", "{shared}/next-signing-key.pem"]
 recipient_key = "{shared}/recipient-key.pem"
 
 [database]
@@ -76,6 +76,8 @@ class Deployment:
     """All of it, running."""
 
     folder: Path
+    nginx: int
+    """The id of its first process."""
     port: int
     plain_port: int
     certificate: Path
@@ -99,6 +101,16 @@ class Deployment:
             yield views
         finally:
             views.stop()
+
+    @property
+    def next_key(self) -> str:
+        """The source of the key that is not in force at the start."""
+        return str(self.folder / "shared/next-signing-key.pem")
+
+    @property
+    def next_fingerprint(self) -> str:
+        """Its fingerprint, as iAdvize would tell it."""
+        return keys.load_private_key(Path(self.next_key)).fingerprint
 
     def judge(self) -> Judge:
         """Return who knows the keys that iAdvize has."""
@@ -143,8 +155,18 @@ class Deployment:
 
 
 @contextmanager
-def deployed(accounts: int = PEOPLE, sign_ins: int = PEOPLE) -> Iterator[Deployment]:
-    """Run the deployment for the block, with so many accounts of which some are signed in."""
+def deployed(
+    accounts: int = PEOPLE,
+    sign_ins: int = PEOPLE,
+    host_count: int = HOSTS,
+    *,
+    direct: bool = False,
+    password_hash: str = "-",
+) -> Iterator[Deployment]:
+    """Run the deployment for the block, with so many accounts of which some are signed in.
+
+    With `direct`, the hosts reach PostgreSQL without the line that can be broken.
+    """
     with ExitStack() as stack:
         # Short, since the path of a socket may have 107 bytes.
         folder = Path(tempfile.mkdtemp(prefix="usher-faults-"))
@@ -157,11 +179,16 @@ def deployed(accounts: int = PEOPLE, sign_ins: int = PEOPLE) -> Iterator[Deploym
         name = postgresql.create_database()
         recipient_key = _make_keys(folder / "shared")
         url = f"postgresql+psycopg://usher@/{name}?host={folder}"
-        hosts = [_host(folder, number, url, redis.url) for number in range(1, HOSTS + 1)]
+        if direct:
+            url = postgresql.url(name)
+        hosts = [
+            _host(folder, number, url, redis.url, host_count * WORKERS)
+            for number in range(1, host_count + 1)
+        ]
         state = _state(hosts[0], postgresql.url(name))
         stack.callback(state.close)
         schema.upgrade(state.database)
-        people = fill(state, accounts, sign_ins)
+        people = fill(state, accounts, sign_ins, password_hash)
         for host in hosts:
             stack.enter_context(disk_of_its_own(host.audit_file.parent))
             host.start()
@@ -175,9 +202,10 @@ def deployed(accounts: int = PEOPLE, sign_ins: int = PEOPLE) -> Iterator[Deploym
             workers="auto",
             changes={"usher-error.log crit": "usher-error.log error"},
         )
-        stack.enter_context(_nginx(files))
+        process = stack.enter_context(_nginx(files))
         yield Deployment(
             folder,
+            process,
             files.port,
             files.plain_port,
             files.certificate,
@@ -212,15 +240,16 @@ def _stores(stack: ExitStack) -> tuple[PostgresqlServer, RedisServer]:
 
 def _make_keys(folder: Path) -> RSAKey:
     folder.mkdir()
-    signing_key = keys.generate(folder / "signing-key.pem")
-    (folder / "first-public.pem").write_text(keys.public_pem(signing_key.public_key))
+    for name in ("signing-key", "next-signing-key"):
+        signing_key = keys.generate(folder / f"{name}.pem")
+        (folder / f"{name}-public.pem").write_text(keys.public_pem(signing_key.public_key))
     recipient_key = keys.generate(folder / "recipient-private-key.pem")
     (folder / "recipient-key.pem").write_text(keys.public_pem(recipient_key.public_key))
     keys.generate_secret(folder / "secret-key")
     return RSAKey.import_key((folder / "recipient-private-key.pem").read_text())
 
 
-def _host(folder: Path, number: int, database: str, redis: str) -> Host:
+def _host(folder: Path, number: int, database: str, redis: str, workers: int) -> Host:
     place = folder / f"host-{number}"
     (place / "audit").mkdir(parents=True)
     (place / "usher.toml").write_text(
@@ -229,7 +258,7 @@ def _host(folder: Path, number: int, database: str, redis: str) -> Host:
             shared=folder / "shared",
             database=database,
             redis=redis,
-            workers=HOSTS * WORKERS,
+            workers=workers,
         )
     )
     (place / "policy.toml").write_text(policy(0))
@@ -243,11 +272,11 @@ def _state(host: Host, url: str) -> State:
 
 
 @contextmanager
-def _nginx(files: NginxFiles) -> Iterator[None]:
+def _nginx(files: NginxFiles) -> Iterator[int]:
     process = subprocess.Popen([str(nginx_program()), *files.write(), "-g", "daemon off;"])
     try:
         wait(lambda: _listens(files.port))
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait()

@@ -37,6 +37,11 @@ class Host:
         with (folder / "clock").open("wb") as clock:
             clock.write(struct.pack("d", 0.0))
 
+    @property
+    def pid(self) -> int:
+        """The id of its first process."""
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, keep it running, and return when all workers serve."""
         self._wanted = True
@@ -139,7 +144,7 @@ class Host:
         return os.environ | {
             "USHER_SETTINGS": str(self.folder / "usher.toml"),
             "USHER_FAULTS_CLOCK": str(self.folder / "clock"),
-            "PYTHONPATH": str(CLOCK),
+            "PYTHONPATH": os.pathsep.join([str(CLOCK), os.environ.get("PYTHONPATH", "")]),
         }
 
 

@@ -46,6 +46,22 @@ class Asked:
         return self.ended - self.started
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer; without one, `status` is 0 and `body` says what came in its place."""
+
+    status: int
+    head: bytes
+    body: bytes
+
+    def field(self, name: bytes) -> bytes | None:
+        """Return a header field; the name in lower case."""
+        start = self.head.lower().find(b"\r\n" + name + b":")
+        if start < 0:
+            return None
+        return self.head[start + len(name) + 3 :].partition(b"\r\n")[0].strip()
+
+
 class PageViews:
     """Asks nginx for tokens until it is stopped.
 
@@ -121,27 +137,32 @@ class Client:
     async def post(self, person: Person, path: bytes, body: bytes) -> tuple[int, bytes]:
         """Send JSON; return status and body, or 0 and what came in the place of an answer."""
         request = b"\r\n".join(_head(person, path, len(body))) + b"\r\n\r\n" + body
+        answer = await self.send(person.address, request)
+        return answer.status, answer.body
+
+    async def send(self, address: str, request: bytes) -> Answer:
+        """Send the bytes of a request from an address, and return what comes back."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return await self._exchange(person.address, request)
+                return await self._exchange(address, request)
         except (OSError, EOFError, TimeoutError, ValueError) as error:
-            return 0, type(error).__name__.encode()
+            return Answer(0, b"", type(error).__name__.encode())
 
-    async def _exchange(self, address: str, request: bytes) -> tuple[int, bytes]:
+    async def _exchange(self, address: str, request: bytes) -> Answer:
         idle = self._idle[address]
         while idle and idle[0].used_at < time.monotonic() - IDLE_SECONDS:
             idle.popleft().close()
         connection = idle.pop() if idle else await self._connect(address)
         try:
-            status, body, stays_open = await connection.exchange(request)
+            answer = await connection.exchange(request)
         except BaseException:
             connection.close()
             raise
-        if stays_open:
-            idle.append(connection)
-        else:
+        if answer.field(b"connection") == b"close":
             connection.close()
-        return status, body
+        else:
+            idle.append(connection)
+        return answer
 
     async def _connect(self, address: str) -> Connection:
         reader, writer = await asyncio.open_connection(
@@ -168,20 +189,19 @@ class Connection:
         self._writer = writer
         self.used_at = time.monotonic()
 
-    async def exchange(self, request: bytes) -> tuple[int, bytes, bool]:
-        """Send a request; return status, body and whether another one may follow."""
+    async def exchange(self, request: bytes) -> Answer:
+        """Send a request and return the answer."""
         self._writer.write(request)
-        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-        status = int(head[9:12])
-        length = _field(head, b"content-length")
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        answer = Answer(int(head[9:12]), head, b"")
+        length = answer.field(b"content-length")
         if length is not None:
             body = await self._reader.readexactly(int(length))
-        elif status == 204:
-            body = b""
-        else:
+            answer = Answer(answer.status, head, body)
+        elif answer.status != 204:
             raise ValueError("an answer without a length")
         self.used_at = time.monotonic()
-        return status, body, _field(head, b"connection") != b"close"
+        return answer
 
     def close(self) -> None:
         """Close it, whatever state it is in."""
@@ -202,8 +222,3 @@ def _head(person: Person, path: bytes, length: int) -> Iterable[bytes]:
         b"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
         b"X-Usher-Client: usher.js/1",
     )
-
-
-def _field(head: bytes, name: bytes) -> bytes | None:
-    _, found, rest = head.partition(b"\r\n" + name + b":")
-    return rest.partition(b"\r\n")[0].strip() if found else None

@@ -32,9 +32,9 @@ class Person:
         return self.user_id.partition(":")[2]
 
 
-def sign_in(state: State, name: str) -> Person:
+def sign_in(state: State, name: str, password_hash: str = "-") -> Person:
     """Make an account and sign its owner in, through the front door."""
-    account = Accounts(state.database).add(NewAccount(name=name, password_hash="-"))
+    account = Accounts(state.database).add(NewAccount(name=name, password_hash=password_hash))
     identity = Identity(
         provider="local",
         subject=account.id,
@@ -46,12 +46,14 @@ def sign_in(state: State, name: str) -> Person:
     return Person(f"local:{account.id}", cookie, _address(0))
 
 
-def fill(state: State, account_count: int, sign_in_count: int) -> list[Person]:
+def fill(
+    state: State, account_count: int, sign_in_count: int, password_hash: str = "-"
+) -> list[Person]:
     """Make accounts, of which the first are signed in; return those who are.
 
     One goes through the front door, and its rows are copied for the others.
     """
-    first = sign_in(state, "person-0")
+    first = sign_in(state, "person-0", password_hash)
     people = [
         Person(f"local:{uuid.uuid4()}", secrets.token_urlsafe(32), _address(number))
         for number in range(1, sign_in_count)

@@ -22,4 +22,5 @@ SCENARIOS = (
     Scenario("sign-outs", changes.sign_outs, guests=20),
     Scenario("policy-changes", changes.policy_changes),
     Scenario("reloads", changes.reloads),
+    Scenario("key-rotations", changes.key_rotations),
 )

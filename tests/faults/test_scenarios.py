@@ -18,6 +18,7 @@ pytestmark = [
 ROWS = {
     "workers-killed": "row171-",
     "reloads": "row174-",
+    "clock-jumps": "row126-",
     "slowloris": "row178-",
     "idle-connections": "row182-",
     "garbage": "row182-",

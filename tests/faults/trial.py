@@ -30,6 +30,7 @@ class Size:
     """How long a fault stays."""
     kills: int = 100
     reloads: int = 100
+    """How many reloads, policies and rotations there are."""
     slow_sockets: int = 2000
     idle_sockets: int = 10_000
 

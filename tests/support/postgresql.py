@@ -88,6 +88,12 @@ class PostgresqlServer:
             self._process.wait()
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """The id of its first process."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """Kill the server (`kill -9`), and wait until its children have noticed."""
         if self._process is not None:

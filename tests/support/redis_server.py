@@ -58,6 +58,12 @@ class RedisServer:
             else:
                 return
 
+    @property
+    def pid(self) -> int:
+        """The id of its first process."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """Stop the server as a crash would (`kill -9`)."""
         if self._process is not None:
