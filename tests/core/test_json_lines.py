@@ -7,7 +7,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,14 @@ from flask_usher import request_ids
 from flask_usher.json_lines import JsonLines
 
 SECRET = "violet-otter-41-harbour"
+
+
+@pytest.fixture(autouse=True)
+def outside_of_requests() -> Iterator[None]:
+    """Forget the request that this thread has seen last, in another test."""
+    token = request_ids.current.set(None)
+    yield
+    request_ids.current.reset(token)
 
 
 @pytest.fixture

@@ -460,7 +460,7 @@ def test_the_environment_names_no_proxy_and_no_password(
 def test_certificates_are_checked(
     tmp_path: Path, host: str, expired: bool, trusted: bool, is_good: bool
 ) -> None:
-    file = certificate(tmp_path, host, expired=expired)
+    file = certificate(tmp_path, host, days=-1 if expired else 1)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     with server(reply(answered(b"{}")), context) as port:
