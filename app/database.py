@@ -143,9 +143,8 @@ class Database:
 
     def release(self) -> None:
         """Close the connection that this thread keeps, as it will not read for a while."""
-        connection = self._given_up()
-        if connection is not None:
-            connection.close()
+        # The connection is given back with the last reference.
+        self._local.held = None
 
     def close(self) -> None:
         """Close every connection that no other thread holds."""
@@ -180,14 +179,10 @@ class Database:
         return held.connection
 
     def _drop(self) -> None:
-        connection = self._given_up()
-        if connection is not None:
-            connection.invalidate()
-
-    def _given_up(self) -> Connection | None:
         held: _Held | None = getattr(self._local, "held", None)
         self._local.held = None
-        return None if held is None else held.connection
+        if held is not None:
+            held.connection.invalidate()
 
 
 class _Held:

@@ -33,6 +33,9 @@ BACKLOG = 2048
 CONNECTIONS_OF_A_WORKER = 1024
 STOP_SECONDS = 30
 HEADER_MILLISECONDS = 10_000
+# Larger pieces go back to the system at once. Else each thread keeps the memory of the largest
+# password that it has ever hashed.
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
 # On a reload, how long old and new workers overlap: a worker needs about one to start.
 OVERLAP_SECONDS = 2
 SOCKET = re.compile(r"unix:(/[!-~]{1,100})")
@@ -119,7 +122,9 @@ def serve(
         return
     if path is not None:
         os.environ[configuration.FILE_VARIABLE] = str(path.absolute())
-    os.execv(sys.executable, _command(workers, threads, memory, bind))  # noqa: S606
+    environment = MALLOC | os.environ
+    command = _command(workers, threads, memory, bind)
+    os.execve(sys.executable, command, environment)  # noqa: S606
 
 
 def _faults(path: Path | None, workers: int, threads: int) -> Iterator[Fault]:

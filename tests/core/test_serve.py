@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,24 @@ def test_what_may_start(installation: Installation, changes: dict[str, Any]) -> 
     result = check(installation, **changes)
     assert result.output == "Usher would start.\n"
     assert result.exit_code == 0
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(("given", "expected"), [(None, "1048576"), ("4096", "4096")])
+def test_the_memory_of_a_password_goes_back_to_the_system(
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str | None,
+    expected: str,
+) -> None:
+    started: list[Mapping[str, str]] = []
+    monkeypatch.setattr(os, "execve", lambda *it: started.append(it[2]))
+    monkeypatch.setenv("USHER_SETTINGS", str(installation.toml(**GOOD)))
+    if given is not None:
+        monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", given)
+    CliRunner().invoke(main, ["serve", "--workers", "2"], catch_exceptions=False)
+    (environment,) = started
+    assert environment["MALLOC_MMAP_THRESHOLD_"] == expected
 
 
 @pytest.mark.usefixtures("tables")

@@ -83,11 +83,12 @@ def _copy(
     columns = ", ".join(f'"{name}"' for name in names)
     with engine.begin() as connection:
         row = connection.execute(table.select().where(table.c.id == key)).one()._asdict()
+        # So many rows take longer than a request may.
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         cursor = connection.connection.cursor()
         with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
             for values in _changed(row, changes):
                 copy.write_row([values[name] for name in names])
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(f"ANALYZE {table.name}")
 
 
