@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.installations import SECRET
+from support.keys import private_key
 from support.minting import issue, make_minter
 from support.threads import together
 
@@ -66,6 +67,7 @@ def test_the_line_of_a_token(file: Path) -> None:
             "provider": "local",
             "subject": log.pseudonym("local:4b6f5c1e-subject"),
             "token_sha256": token.sha256,
+            "key": private_key("signing").fingerprint[:19],
             "dropped": ["city"],
         }
     ]
@@ -83,7 +85,9 @@ def test_the_line_of_a_token(file: Path) -> None:
             {"shadow": Code.NOT_ALLOWED}, {"shadow": "not-allowed"}, id="shadow-refuses"
         ),
         pytest.param({"count": 0}, {"count": 0}, id="count"),
-        pytest.param({"token": make_minter().mint(issue())}, {"token_sha256"}, id="token"),
+        pytest.param(
+            {"token": make_minter().mint(issue())}, {"token_sha256", "key"}, id="token"
+        ),
         pytest.param({"account": "jane"}, {"account"}, id="account"),
         pytest.param({"identity": JANE}, {"provider", "subject"}, id="identity"),
     ],

@@ -36,17 +36,17 @@ def test_a_good_postgresql(postgresql: Service) -> None:
     assert {it.verdict for it in found.values()} == {"ok"}
     assert list(found) == ["tables", "latency", "version", "clock", "connections"]
     assert found["version"].found.startswith("PostgreSQL 1")
-    assert found["connections"].found == "197 allowed; 1 workers of 16 threads may want 31"
+    assert found["connections"].found == "197 allowed; 1 workers of 16 threads may want 20"
 
 
 @pytest.mark.postgresql
 def test_too_few_connections(make_service: MakeService, postgresql_url: str) -> None:
-    service = make_service(database={"url": postgresql_url}, limits={"workers": 8})
+    service = make_service(database={"url": postgresql_url}, limits={"workers": 10})
     assert look(service).families["Database"]["connections"] == Finding(
         "connections",
         "warning",
-        "197 allowed; 8 workers of 16 threads may want 248",
-        "Set max_connections to 251 or more, or have fewer workers.",
+        "197 allowed; 10 workers of 16 threads may want 200",
+        "Set max_connections to 203 or more, or have fewer workers.",
         "In a rush, requests are refused for want of a connection.",
     )
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 from flask import Flask, Response, abort, flash, get_flashed_messages, render_template, request
 from flask import session as host_session
@@ -244,7 +243,7 @@ def test_our_errors_are_ours_however_the_host_treats_its_own(
     missing = browser.get("/usher/static/nothing.js")
     assert (missing.status_code, missing.members["code"]) == (404, "not-found")
     assert_refused(browser.ask("/nowhere"), 404, "not-found", event="request")
-    monkeypatch.setattr(jwt, "encode", None)
+    monkeypatch.setattr("flask_usher.keys.PrivateKey.sign", None)
     assert_refused(browser.ask(), 500, "internal-error")
     monkeypatch.setattr("flask_usher.providers.local.LocalProvider.current", None)
     session = browser.get("/usher/session")

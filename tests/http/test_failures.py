@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jwt
 import pytest
 import sqlalchemy as sa
 from flask import Flask, request
@@ -17,6 +16,7 @@ from support.service import Browser, MakeService, Service
 
 from flask_usher import Facts, Issue, Refuse, minter
 from flask_usher.errors import Code
+from flask_usher.keys import PrivateKey
 from flask_usher.providers.base import Identity, ProviderUnavailable
 from flask_usher.providers.passwords import Passwords
 
@@ -36,7 +36,7 @@ def jane(service: Service) -> Browser:
     ("owner", "name"),
     [
         pytest.param(os, "urandom", id="row134-urandom"),
-        pytest.param(jwt, "encode", id="row134-sign"),
+        pytest.param(PrivateKey, "sign", id="row134-sign"),
         pytest.param(minter, "AESGCM", id="row134-encrypt"),
     ],
 )
@@ -87,7 +87,7 @@ def test_row_134_no_randomness_to_sign_in_with(
 def test_row_134_the_log_has_the_support_id(
     jane: Browser, monkeypatch: pytest.MonkeyPatch, log: Any
 ) -> None:
-    monkeypatch.setattr(jwt, "encode", fail)
+    monkeypatch.setattr(PrivateKey, "sign", fail)
     answer = jane.ask()
     assert answer.members["support_id"] in log.text
     assert "RuntimeError" in log.text
