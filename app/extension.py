@@ -233,7 +233,7 @@ def build(
 
 def _standing(key_ring: KeyRing, policies: Policies) -> Standing:
     try:
-        own = key_ring.in_use().signing_key.fingerprint
+        own = key_ring.minter().signing_key.fingerprint
     except UsherError:
         own = "none"
     return Standing(policies.current().version, own, key_ring.held)

@@ -87,13 +87,6 @@ def in_force(database: Database) -> tuple[str | None, str | None]:
     return (None, None) if row is None else (row.signing, row.recipient)
 
 
-def read_in_force(database: Database) -> tuple[str | None, str | None]:
-    """Return the same as `in_force`, for threads that hold no connection of their own."""
-    with database.reading() as connection:
-        row = connection.execute(_both_in_force).one()
-    return row.signing, row.recipient
-
-
 def records(connection: sa.Connection, purpose: Purpose) -> tuple[KeyRecord, ...]:
     """Return the keys of a purpose, in the order in which they were staged."""
     found = sa.select(table).where(table.c.purpose == purpose.value).order_by(table.c.staged_at)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from .database import Database
 from .errors import KeyUnavailable
-from .key_records import Purpose, in_force, read_in_force
+from .key_records import Purpose, in_force
 from .keys import AnyKey, PublicKey, Signer
 from .minter import Minter
 
@@ -77,13 +77,9 @@ class KeyRing:
         """
         self._read().demand().signing_key.sign(PROBE)
 
-    def in_use(self) -> Minter:
-        """Return what `minter` does, for a thread that does not answer requests."""
-        return self._read(read_in_force).demand()
-
-    def _read(self, read: Callable[[Database], Fingerprints] = in_force) -> _InForce:
+    def _read(self) -> _InForce:
         fresh_until = self._monotonic() + FRESH_SECONDS
-        fingerprints = read(self._database)
+        fingerprints = in_force(self._database)
         known, _ = self._known
         if known is None or fingerprints != known.fingerprints:
             made = self._made(fingerprints)
