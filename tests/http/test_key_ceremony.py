@@ -233,7 +233,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("before", "arguments", "problem", "remedy"),
     [
-        pytest.param(*it, id=f"{it[0].__name__}-{' '.join(it[1])[:24]}-{number}")
+        pytest.param(*it, id=f"{it[0].__name__}-{it[1][0]}-{number}")
         for number, it in enumerate(REFUSED)
     ],
 )
