@@ -253,7 +253,15 @@ def test_a_step_out_of_turn_is_refused(
         assert OTHER not in said
 
 
-@pytest.mark.parametrize("typed", ["", "y\n", "yes\n", OTHER + "\n"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("y\n", id="y"),
+        pytest.param("yes\n", id="yes"),
+        pytest.param(f"{OTHER}\n", id="another"),
+    ],
+)
 def test_who_retires_a_key_types_its_fingerprint(hosts: Hosts, typed: str) -> None:
     switched(hosts)
     refused(hosts.first, "retire", typed=typed)
