@@ -25,5 +25,8 @@ def create_worker() -> Flask:
     app = create_app(spans=spans_for(os.environ))
     state: State = app.extensions[EXTENSION]
     state.background.start()
+    # What Python loads with the first request can't be had while all descriptors are taken,
+    # and a codec that was missing once counts as missing for good.
+    app.test_client().get(f"{state.settings.url_prefix}/health/live")
     app.wsgi_app = Watchdog(app.wsgi_app)  # type: ignore[method-assign]
     return app

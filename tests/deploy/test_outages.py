@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -197,22 +197,12 @@ def test_row_172_a_worker_that_takes_too_much_memory_is_replaced(
         assert set(statuses) == {200}
 
 
-@contextmanager
-def few_descriptors() -> Iterator[None]:
-    """Let processes that start in the block have 64 at most, as `ulimit -n 64` does."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-
-
 def test_row_172_few_file_descriptors(faulty: Site) -> None:
     with ExitStack() as stack:
-        with few_descriptors():
-            running = stack.enter_context(serving(faulty, 1))
+        running = stack.enter_context(serving(faulty, 1))
         begun = running.workers()
+        for process in (running.process.pid, *begun):
+            resource.prlimit(process, resource.RLIMIT_NOFILE, (64, 64))
         connections = [stack.enter_context(faulty.connect_to_service()) for _ in range(100)]
         for connection in connections:
             connection.sendall(faulty.request(b"/usher/token", FORWARDED_HTTPS))

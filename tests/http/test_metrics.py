@@ -195,9 +195,9 @@ def test_a_pause_shows(make_service: MakeService) -> None:
 
 def test_the_age_of_the_signing_key(make_service: MakeService) -> None:
     service = make_service()
-    made = service.state.settings.token.signing_key.source
+    (key,) = service.state.settings.token.signing_key
     found = samples(service)["usher_signing_key_created_timestamp_seconds"]
-    assert found == pytest.approx(os.stat(made).st_mtime)
+    assert found == pytest.approx(os.stat(key.source).st_mtime)
 
 
 @pytest.mark.prometheus

@@ -89,6 +89,8 @@ def shop(server: PostgresqlServer, network: TcpProxy, make_service: MakeService)
     database.close()
     url = f"postgresql+psycopg://{USER}@127.0.0.1:{network.port}/{name}"
     service = make_service(database={"url": url})
+    # What it does beside the requests would take connections of its own.
+    service.state.background.close()
     return Shop(server, name, network, service, service.signed_in("jane"))
 
 
