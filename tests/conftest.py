@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from collections.abc import Generator, Iterator
 
@@ -19,6 +20,12 @@ pytest_plugins = [
     "support.key_ceremony",
     "support.softhsm",
 ]
+
+
+def pytest_configure() -> None:
+    # Shells start what runs in the background with Ctrl-C ignored, and so would be all that
+    # the tests start and end with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
