@@ -10,7 +10,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from .. import schema
-from ..database import WRITERS, Database, database_time
+from ..clocks import TOLERATED_SECONDS, difference
+from ..database import WRITERS, Database
 from ..findings import Finding, fault, ok, warning
 from ..production import THREADS, database_faults
 from ..setting_types import LOOPBACK_HOSTS
@@ -21,7 +22,7 @@ from .timing import milliseconds
 SLOW_MILLISECONDS = 20
 # The newest release that gets no more corrections, by the end of 2026.
 OLD_POSTGRESQL = 14
-CLOCK_WARNING_SECONDS, CLOCK_FAULT_SECONDS = 5, 30
+CLOCK_WARNING_SECONDS = 5
 
 
 def database_findings(subject: Subject) -> Iterator[Finding]:
@@ -92,21 +93,18 @@ def _postgresql_findings(subject: Subject, connection: sa.Connection) -> Iterato
             "Nobody can sign in, and accounts that are disabled now stay in force.",
             "Let database.url lead to the primary server.",
         )
-    yield _clock(connection)
+    ahead = difference(subject.state.database, time.time)
+    if ahead is not None:
+        yield _clock(-ahead)
     yield _connections(subject, connection)
     yield from _encryption(connection)
 
 
-def _clock(connection: sa.Connection) -> Finding:
-    statement = sa.select(database_time(connection))
-    before = time.time()
-    theirs = connection.execute(statement).scalar_one()
-    after = time.time()
-    ahead = theirs - after if theirs > after else min(theirs - before, 0)
+def _clock(ahead: float) -> Finding:
     found = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
     if abs(ahead) <= CLOCK_WARNING_SECONDS:
         return ok("clock", found)
-    judge = fault if abs(ahead) > CLOCK_FAULT_SECONDS else warning
+    judge = fault if abs(ahead) > TOLERATED_SECONDS else warning
     return judge(
         "clock",
         found,

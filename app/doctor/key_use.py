@@ -25,8 +25,6 @@ def key_use_findings(subject: Subject) -> Iterator[Finding]:
 
 
 def _in_force(subject: Subject) -> Iterator[Finding]:
-    if not subject.state.database.may_exist():
-        return
     try:
         subject.state.admission.key_ring.check()
     except KeyUnavailable as error:
