@@ -1,7 +1,8 @@
 """`make load`: a whole deployment behind nginx under the page views of many people.
 
 Parts: `pages`, a model of page views at a stated rate; `half`, the p99 at half load; `peer`,
-tokens a second against a Node.js server; `memory`, what very many tokens leave behind.
+tokens a second against a Node.js server; `memory`, what very many tokens leave behind;
+`stores`, the read of a sign-in from PostgreSQL and from Redis.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import sys
 from collections.abc import Callable, Iterator
 
 from ..report import Measurement, as_json, as_table
-from . import half, memory, pages, peer
+from . import half, memory, pages, peer, stores
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Measurement]]] = {
     "pages": pages.measure,
     "half": half.measure,
     "peer": peer.measure,
     "memory": memory.measure,
+    "stores": stores.measure,
 }
 
 
