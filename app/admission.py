@@ -22,7 +22,7 @@ from flask_usher.providers.base import (
 
 from .audit import AuditLog, Details, Visit
 from .errors import Code, Rejected
-from .key_ring import KeyRing
+from .key_rotation import KeyRing
 from .limits import Limits, Standing
 from .minter import Token
 from .pauses import Pauses

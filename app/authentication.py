@@ -17,13 +17,12 @@ from flask_usher.providers.base import (
     SignInFailed,
 )
 
-from .attempts import Attempt
 from .audit import AuditLog, Visit
 from .errors import Code, Rejected, UsherError
 from .limits import Limits
 from .policy import Refuse
 from .refusals import refusal_of
-from .sign_ins import SignIns
+from .sign_ins import Attempt, SignIns
 
 
 @dataclass(frozen=True, slots=True)

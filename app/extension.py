@@ -14,15 +14,15 @@ from . import configuration
 from .admission import Admission
 from .app_rules import AppRules
 from .audit import AuditLog, Observer
-from .audit_sinks import FileSink, Sink, StreamSink, SyslogSink
+from .audit.sinks import FileSink, Sink, StreamSink, SyslogSink
 from .authentication import Authentication
 from .background import Background, Job
 from .configuration import PolicySource
 from .database import Database
 from .errors import UsherError
 from .host_identity import flask_login_identity
-from .key_ring import KeyRing
-from .limits import Limits
+from .key_rotation import KeyRing
+from .limits import Limits, make_counters
 from .minter import Minter
 from .outcomes.meters import Meters
 from .outcomes.recorder import Outcomes
@@ -35,7 +35,6 @@ from .recent_failures import RecentFailures
 from .registry import make_providers
 from .self_test import self_test
 from .settings import AuditSettings, Settings
-from .shared_counters import make_counters
 from .sign_ins import SignIns
 from .signals import Signals
 from .state import EXTENSION, State

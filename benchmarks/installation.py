@@ -8,11 +8,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from flask_usher import Settings, configuration, keys, schema, sign_in_records
+from flask_usher import Settings, configuration, keys, schema
 from flask_usher.extension import build
 from flask_usher.keys import public_pem
 from flask_usher.providers import accounts
 from flask_usher.providers.base import Completion, Identity
+from flask_usher.sign_ins import records as sign_in_records
 
 ACTIVE_PEOPLE = 200
 SIGNED_IN_SHARE = 10

@@ -12,11 +12,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from flask_usher import key_records, logouts, pauses, replays, schema, sign_in_records, workers
+from flask_usher import pauses, schema, workers
 from flask_usher.database import Database
 from flask_usher.errors import StoreUnavailable
+from flask_usher.key_rotation import records as key_records
 from flask_usher.outcomes.tables import metadata as outcome_tables
 from flask_usher.providers import accounts
+from flask_usher.sign_ins import logouts, replays
+from flask_usher.sign_ins import records as sign_in_records
 
 UPGRADE_ON_SIGNAL = """
 import sys

@@ -16,7 +16,7 @@ import pytest
 from argon2 import PasswordHasher
 from support.command_line import CommandLine, command_line, provider, state
 
-from flask_usher.account_records import MAX_RECORD_BYTES
+from flask_usher.account_files.records import MAX_RECORD_BYTES
 from flask_usher.providers.accounts import Accounts, NewAccount
 from flask_usher.providers.local import LocalProvider
 

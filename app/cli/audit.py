@@ -11,7 +11,7 @@ from typing import IO
 
 import click
 
-from ..audit_reader import (
+from ..audit.reader import (
     Entry,
     canonical_id,
     end_of_lines,

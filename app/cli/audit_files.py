@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ..audit_reader import Entry, entries_with, files_of, opened
+from ..audit.reader import Entry, entries_with, files_of, opened
 from .context import Failure, load_settings, load_settings_without_policy
 
 STDIN = Path("-")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from ..audit_reader import Entry
+from ..audit.reader import Entry
 from ..errors import PROBLEMS, Code
 from .printable import printable
 

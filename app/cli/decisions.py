@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from ..audit_reader import Entry, end_of_lines, files_of, newest_first, opened
+from ..audit.reader import Entry, end_of_lines, files_of, newest_first, opened
 from .audit_files import failures_told, log_file
 
 

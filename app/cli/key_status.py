@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 import click
 
 from .. import workers
-from ..key_ceremony import Ceremony
-from ..key_records import KeyRecord, KeyState, Purpose, records
+from ..key_rotation import Ceremony, KeyRecord, KeyState, Purpose
+from ..key_rotation.records import records
 from .context import (
     Failure,
     demand_tables,

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from ..key_ceremony import Ceremony, StepRefused
-from ..key_records import Purpose
+from ..key_rotation import Ceremony, Purpose, StepRefused
 from ..keys import public_pem
 from ..state import State
 from .context import (

@@ -8,7 +8,7 @@ from flask_usher.providers.accounts import Account
 from flask_usher.providers.base import Identity
 from flask_usher.providers.local import LocalProvider
 
-from ..audit_reader import Entry
+from ..audit.reader import Entry
 from ..state import State
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .. import configuration
-from ..audit_reader import Entry
+from ..audit.reader import Entry
 from ..errors import SettingsError
 from ..rules.settings import PolicySettings, RulesTable
 from ..rules.tables import ISSUED

@@ -6,7 +6,7 @@ import click
 
 from flask_usher.providers.accounts import NameTaken
 
-from ..account_fields import (
+from ..account_files.fields import (
     CLAIM_FIELDS,
     CUSTOM_PREFIX,
     Draft,

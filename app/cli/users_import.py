@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import click
 
-from ..account_import import AccountImport
-from ..account_records import FileFault, Lines, read_csv, read_json_lines
+from ..account_files.importing import AccountImport
+from ..account_files.records import FileFault, Lines, read_csv, read_json_lines
 from .context import Failure
 from .local_accounts import counted, local_accounts
 from .progress import Progress

@@ -27,7 +27,7 @@ def redis_findings(subject: Subject) -> Iterator[Finding]:
     # An extra, which need not be installed.
     from redis import Redis, RedisError
 
-    from ..redis_client import connections
+    from ..limits.redis_client import connections
 
     pool = connections(settings)
     try:

@@ -15,7 +15,8 @@ from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.strict_json import NotStrictJson, strict_object
 
 from ..errors import Code, Rejected
-from ..key_records import Purpose, records
+from ..key_rotation import Purpose
+from ..key_rotation.records import records
 from ..keys import parse_public_key
 from ..settings import SandboxSettings
 from ..state import State, current_state

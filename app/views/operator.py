@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, request, url_for
 
 from ..errors import Code, Rejected, UsherError
-from ..key_ring import KeyRing
+from ..key_rotation import KeyRing
 from ..outcomes.figures import Series, last_failures, series
 from ..outcomes.rows import as_csv, cells
 from ..outcomes.tables import DAY, HOUR, MINUTE, Event, Failure

@@ -6,10 +6,10 @@ from flask import Response, request, url_for
 
 from flask_usher.providers.base import ProviderUnavailable
 
-from ..attempts import Attempt, Attempts
 from ..errors import Code, Rejected
 from ..policy import Refuse
 from ..provider_settings import OidcProviderSettings
+from ..sign_ins import Attempt, Attempts
 from ..state import State, current_state
 from .blueprint import blueprint
 from .cookies import cookie_name, delete_cookie, set_cookie

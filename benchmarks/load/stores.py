@@ -12,7 +12,7 @@ import redis
 import sqlalchemy as sa
 from faults.deployment import PEOPLE, deployed
 
-from flask_usher.sign_in_records import table
+from flask_usher.sign_ins.records import table
 
 from ..http_path import tell
 from ..report import Measurement

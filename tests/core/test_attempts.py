@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from flask_usher.attempts import AT_ONCE, LIFETIME_SECONDS, ROOM_BYTES, Attempt, Attempts
 from flask_usher.keys import Secret
+from flask_usher.sign_ins import Attempt, Attempts
+from flask_usher.sign_ins.attempts import AT_ONCE, LIFETIME_SECONDS, ROOM_BYTES
 
 NOW = 1_800_000_000.0
 PREFIX = "__Host-usher-attempt-"

@@ -19,7 +19,7 @@ from support.minting import issue, make_minter
 from support.threads import together
 
 from flask_usher.audit import AuditLog, Visit
-from flask_usher.audit_sinks import FileSink, StreamSink
+from flask_usher.audit.sinks import FileSink, StreamSink
 from flask_usher.errors import AuditUnavailable, Code
 from flask_usher.keys import Secret
 from flask_usher.providers.base import Identity

@@ -20,7 +20,7 @@ from support.command_line import CommandLine, command_line
 from support.installations import Installation
 from support.service import PASSWORD
 
-from flask_usher.audit_reader import canonical_id
+from flask_usher.audit.reader import canonical_id
 
 __all__ = ["command_line"]
 
@@ -187,7 +187,7 @@ class TestShow:
     def test_lines_around_the_ends_of_blocks(
         self, usher: CommandLine, write: Write, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("flask_usher.audit_reader.BLOCK_BYTES", 50)
+        monkeypatch.setattr("flask_usher.audit.reader.BLOCK_BYTES", 50)
         lines = [line(JANE if n % 3 else SAM, count=n, reason="r" * n) for n in range(90)]
         write(*lines)
         told = usher.succeed("audit", "show", "--json", JANE).splitlines()
@@ -291,7 +291,7 @@ class TestTail:
     def test_lines_around_the_ends_of_blocks(
         self, usher: CommandLine, write: Write, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("flask_usher.audit_reader.BACK_BYTES", 50)
+        monkeypatch.setattr("flask_usher.audit.reader.BACK_BYTES", 50)
         write(*(line(code=f"c{n}", reason="r" * n) for n in range(90)))
         assert self.codes(usher, "-n", "90") == [f"c{n}" for n in range(90)]
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from support.threads import together
 
-from flask_usher.audit_sinks import FileSink, Sink, StreamSink, SyslogSink
+from flask_usher.audit.sinks import FileSink, Sink, StreamSink, SyslogSink
 
 LINE = b'{"code": "issued"}\n'
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from support.threads import together
 
-from flask_usher.counters import Quota
 from flask_usher.errors import TooManyRequests
-from flask_usher.limits import Limits, address_key
-from flask_usher.memory_counters import SMALLEST_SWEEP, MemoryCounters
+from flask_usher.limits import Limits
+from flask_usher.limits.counters import Quota
+from flask_usher.limits.limits import address_key
+from flask_usher.limits.memory_counters import SMALLEST_SWEEP, MemoryCounters
 from flask_usher.settings import LimitSettings
 from flask_usher.testing import Clock
 

@@ -13,7 +13,7 @@ from support.installations import Installation, faults_of
 from flask_usher import configuration
 from flask_usher.errors import SettingsError
 from flask_usher.extension import build
-from flask_usher.redis_counters import RedisCounters
+from flask_usher.limits.redis_counters import RedisCounters
 
 PASSWORD = "hunter2-correct-horse"
 
@@ -90,8 +90,8 @@ def test_the_address_may_come_from_the_environment(installation: Installation) -
 def test_a_missing_library_is_a_fault_that_names_the_remedy(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "flask_usher.redis_counters", raising=False)
-    monkeypatch.delitem(sys.modules, "flask_usher.redis_client", raising=False)
+    monkeypatch.delitem(sys.modules, "flask_usher.limits.redis_counters", raising=False)
+    monkeypatch.delitem(sys.modules, "flask_usher.limits.redis_client", raising=False)
     monkeypatch.setitem(sys.modules, "redis", None)
     settings = installation.settings(redis={"url": "redis://127.0.0.1:9"})
     with pytest.raises(SettingsError, match=r"flask-usher\[redis\]"):

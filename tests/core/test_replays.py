@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 from support.threads import together
 
-from flask_usher import replays
 from flask_usher.database import Database
+from flask_usher.sign_ins import replays
 
 NOW = 1_800_000_000.0
 MINUTE = 60

@@ -107,7 +107,7 @@ def test_what_the_service_logs_is_json_with_the_id_of_the_request(
     wait(lambda: "can't be written" in server.log.read_text())
     (line,) = [it for it in server.log.read_text().splitlines() if "can't be written" in it]
     told = json.loads(line)
-    assert told["logger"] == "flask_usher.audit"
+    assert told["logger"] == "flask_usher.audit.log"
     assert told["request_id"] == last_access(site)["request_id"]
     assert site.cookie not in server.log.read_text()
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from flask_usher import State, sign_in_records
+from flask_usher import State
 from flask_usher.providers import accounts
 from flask_usher.providers.accounts import Accounts, NewAccount
 from flask_usher.providers.base import Completion, Identity
+from flask_usher.sign_ins import records as sign_in_records
 
 ADDRESSES = 60
 """How many addresses the people share; one may ask for 50 tokens a second."""

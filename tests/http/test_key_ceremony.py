@@ -24,9 +24,8 @@ from support.service import Answer, Browser, Service
 from support.softhsm import PIN, SoftHsm
 
 from flask_usher.cli.key_steps import ceremony_of
-from flask_usher.key_ceremony import StepRefused
-from flask_usher.key_records import Purpose
-from flask_usher.key_ring import FRESH_SECONDS
+from flask_usher.key_rotation import Purpose, StepRefused
+from flask_usher.key_rotation.ring import FRESH_SECONDS
 from flask_usher.presence import Presence
 from flask_usher.production import store_faults
 from flask_usher.workers import Standing

@@ -18,8 +18,8 @@ from support.redis_server import RedisServer
 from support.service import MakeService, Service
 
 from flask_usher import workers
-from flask_usher.meter_metrics import COUNTERS, HISTOGRAMS
 from flask_usher.metrics import registry_of
+from flask_usher.metrics.meters import COUNTERS, HISTOGRAMS
 from flask_usher.outcomes.tables import Meter, counts
 from flask_usher.testing import Endpoint, HangUp
 

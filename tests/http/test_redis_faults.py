@@ -9,7 +9,7 @@ from support.redis_server import RedisServer
 from support.service import MakeService, Service
 from support.tcp_proxy import TcpProxy, tcp_proxy
 
-from flask_usher.shared_counters import RETRY_SECONDS
+from flask_usher.limits.shared_counters import RETRY_SECONDS
 
 pytestmark = pytest.mark.redis
 LIMITS = {"workers": 2, "tokens_per_person": "5 per 600 seconds"}

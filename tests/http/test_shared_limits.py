@@ -15,7 +15,7 @@ from support.server import free_port
 from support.service import PASSWORD, LogText, MakeService, Service
 from support.threads import together
 
-from flask_usher.shared_counters import RETRY_SECONDS
+from flask_usher.limits.shared_counters import RETRY_SECONDS
 
 pytestmark = pytest.mark.redis
 

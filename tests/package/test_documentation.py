@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from flask_usher import PROBLEMS, Code, Settings
 from flask_usher.audit import AuditLog, Visit
-from flask_usher.audit_sinks import FileSink
+from flask_usher.audit.sinks import FileSink
 from flask_usher.cli import main
 from flask_usher.keys import Secret
 from flask_usher.minter import Token

@@ -10,9 +10,7 @@ import flask_usher
 LAYERS = """
     cli migrations testing
     doctor
-    account_import production
-    account_records
-    account_fields
+    account_files production
     page_findings key_findings
     embedding nginx_block page_probe
     serving
@@ -20,29 +18,24 @@ LAYERS = """
     extension
     tracing
     sandbox host_identity signals metrics
-    meter_metrics state_metrics spans
+    spans
     views
     state
     admission authentication outcomes presence
-    explanation key_ceremony
-    policies app_rules audit self_test recent_failures background workers key_ring
+    explanation key_rotation
+    policies app_rules audit self_test recent_failures background workers
     minter refusals problem_details
     policy
-    limits shared_counters
-    redis_counters
-    redis_client memory_counters
-    sign_ins user_ids support_ids counters configuration registry schema inspection proxies
-    visitor_keys settings openid_registry pauses key_records
+    limits
+    sign_ins user_ids support_ids configuration registry schema inspection proxies
+    visitor_keys settings openid_registry pauses
     provider_settings rules
     json_lines
-    attempts logouts
-    replays sign_in_records setting_types clocks inspection_checks
+    setting_types clocks inspection_checks
     database
-    postgresql sqlite
     timing
     keys
-    keyed_digests timestamps errors audit_sinks audit_reader page_origins script_files
-    request_ids findings
+    keyed_digests timestamps errors page_origins script_files request_ids findings
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 

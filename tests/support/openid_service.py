@@ -23,8 +23,9 @@ from support.service import (
     assert_no_secret,
 )
 
-from flask_usher import logouts, replays, sign_in_records
 from flask_usher.providers import accounts
+from flask_usher.sign_ins import logouts, replays
+from flask_usher.sign_ins import records as sign_in_records
 from flask_usher.testing import (
     FLAWLESS,
     JANE,

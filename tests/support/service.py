@@ -18,23 +18,16 @@ from joserfc.jwk import RSAKey
 from support.keys import private_pem, rsa_key
 from werkzeug.test import Client, TestResponse
 
-from flask_usher import (
-    State,
-    Usher,
-    create_app,
-    key_records,
-    keys,
-    logouts,
-    replays,
-    sign_in_records,
-    workers,
-)
+from flask_usher import State, Usher, create_app, keys, workers
+from flask_usher.key_rotation import records as key_records
 from flask_usher.outcomes.tables import metadata as outcome_tables
 from flask_usher.providers import accounts
 from flask_usher.providers.accounts import Account, NewAccount
 from flask_usher.providers.base import Completion, Identity
 from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.passwords import Passwords, prepare
+from flask_usher.sign_ins import logouts, replays
+from flask_usher.sign_ins import records as sign_in_records
 from flask_usher.testing import Clock
 
 ORIGIN = "https://shop.example"

@@ -16,11 +16,11 @@ from typing import Protocol, TypedDict, Unpack
 
 from flask_usher.providers.base import Identity
 
-from .audit_sinks import Sink
-from .errors import AuditUnavailable
-from .keys import Secret
-from .minter import Token
-from .timestamps import timestamp
+from ..errors import AuditUnavailable
+from ..keys import Secret
+from ..minter import Token
+from ..timestamps import timestamp
+from .sinks import Sink
 
 LONGEST_FIELD = 256
 logger = logging.getLogger(__name__)

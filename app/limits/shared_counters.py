@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from ..errors import Fault, SettingsError
+from ..keys import Secret
+from ..settings import RedisSettings
+from ..timing import Timer, Took, unmeasured
 from .counters import Counters, Taken, Tally
-from .errors import Fault, SettingsError
-from .keys import Secret
 from .memory_counters import MemoryCounters
-from .settings import RedisSettings
-from .timing import Timer, Took, unmeasured
 
 RETRY_SECONDS = 5.0
 Answer = TypeVar("Answer")

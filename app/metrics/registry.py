@@ -18,13 +18,13 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from .errors import Code, StoreUnavailable
-from .meter_metrics import meter_metrics
-from .outcomes.figures import CLASSES, Figures, metered, totals
-from .outcomes.reports import MODES
-from .outcomes.tables import Event
-from .state import State
-from .state_metrics import state_metrics
+from ..errors import Code, StoreUnavailable
+from ..outcomes.figures import CLASSES, Figures, metered, totals
+from ..outcomes.reports import MODES
+from ..outcomes.tables import Event
+from ..state import State
+from .meters import meter_metrics
+from .state import state_metrics
 
 COUNTERS = {
     Event.GRANTED: ("usher_tokens_granted", "Tokens issued.", None),

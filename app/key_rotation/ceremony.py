@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import workers
-from .database import Database, wait_for_turn
-from .key_records import KeyRecord, KeyState, Purpose, records, table
-from .keys import AnyKey, public_pem
+from .. import workers
+from ..database import Database, wait_for_turn
+from ..keys import AnyKey, public_pem
+from .records import KeyRecord, KeyState, Purpose, records, table
 
 ByState = Mapping[KeyState, KeyRecord]
 

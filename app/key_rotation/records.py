@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .database import Database
+from ..database import Database
 
 
 class Purpose(StrEnum):

@@ -8,9 +8,9 @@ from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from .outcomes.classes import BEYOND, MICROSECONDS
-from .outcomes.meters import MICROSECOND, SUM
-from .outcomes.tables import Meter
+from ..outcomes.classes import BEYOND, MICROSECONDS
+from ..outcomes.meters import MICROSECOND, SUM
+from ..outcomes.tables import Meter
 
 COUNTERS = {
     Meter.REQUEST: ("usher_requests", "Requests answered.", ("route", "status")),

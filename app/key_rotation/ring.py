@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .database import Database
-from .errors import KeyUnavailable
-from .key_records import Purpose, in_force
-from .keys import AnyKey, PublicKey, Signer
-from .minter import Minter
+from ..database import Database
+from ..errors import KeyUnavailable
+from ..keys import AnyKey, PublicKey, Signer
+from ..minter import Minter
+from .records import Purpose, in_force
 
 FRESH_SECONDS = 0.5
 PROBE = b"Is the key there?"

@@ -16,7 +16,7 @@ from itertools import accumulate
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from .keys import Secret
+from ..keys import Secret
 
 LIFETIME_SECONDS = 15 * 60
 AT_ONCE = 5

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from .request_ids import FORM
+from ..request_ids import FORM
 
 BLOCK_BYTES = 1024 * 1024
 BACK_BYTES = 64 * 1024

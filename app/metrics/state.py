@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from .errors import KeyUnavailable
-from .key_records import Purpose, records
-from .state import State
-from .workers import Difference, differences, seen
+from ..errors import KeyUnavailable
+from ..key_rotation import Purpose
+from ..key_rotation.records import records
+from ..state import State
+from ..workers import Difference, differences, seen
 
 
 def state_metrics(state: State) -> Iterator[Metric]:

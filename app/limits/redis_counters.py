@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from limits.storage import RedisStorage
 from redis import RedisError
 
+from ..keys import Secret
+from ..settings import RedisSettings
 from .counters import Taken, Tally, Window
-from .keys import Secret
 from .redis_client import connections
-from .settings import RedisSettings
 
 # One step for all counters, so that nobody counts in between; ARGV holds the amount and the
 # seconds of each. A counter without an end, which nothing here makes, is given one.

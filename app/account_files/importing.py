@@ -10,8 +10,8 @@ from flask_usher.providers.accounts import Accounts, NameTaken, NewAccount
 from flask_usher.providers.password_strength import weakness
 from flask_usher.providers.passwords import Passwords, available_cpus, prepare
 
-from .account_fields import Draft, FieldFault
-from .account_records import LineFault, Record
+from .fields import Draft, FieldFault
+from .records import LineFault, Record
 
 BATCH = 100
 

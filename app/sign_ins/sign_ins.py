@@ -20,12 +20,12 @@ import sqlalchemy as sa
 
 from flask_usher.providers.base import Completion, Identity, LogoutNotice, SignInFailed
 
+from ..database import Database, wait_for_turn
+from ..errors import Code, Rejected, StoreUnavailable
+from ..keys import Secret
 from . import logouts
-from .database import Database, wait_for_turn
-from .errors import Code, Rejected, StoreUnavailable
-from .keys import Secret
+from .records import identity_to_json, read, table
 from .replays import first_use
-from .sign_in_records import identity_to_json, read, table
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..errors import TooManyRequests
+from ..settings import LimitSettings
 from .counters import Counters, Quota, Tally, Window
-from .errors import TooManyRequests
-from .settings import LimitSettings
 
 
 @dataclass(frozen=True, slots=True)

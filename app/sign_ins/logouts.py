@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from flask_usher.providers.base import Completion, LogoutNotice
 
-from .database import wait_for_turn, wait_for_turns
+from ..database import wait_for_turn, wait_for_turns
 
 metadata = sa.MetaData()
 table = sa.Table(

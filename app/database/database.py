@@ -14,9 +14,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, Row, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ..errors import StoreUnavailable
+from ..timing import Timer, Took, unmeasured
 from . import sqlite
-from .errors import StoreUnavailable
-from .timing import Timer, Took, unmeasured
 
 POOL_TIMEOUT_SECONDS = 1
 WRITERS = 4

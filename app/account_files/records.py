@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from .account_fields import ADDRESS, CUSTOM_PREFIX, FIELDS, is_field
+from .fields import ADDRESS, CUSTOM_PREFIX, FIELDS, is_field
 
 MAX_RECORD_BYTES = 65536
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

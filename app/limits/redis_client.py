@@ -6,7 +6,7 @@ from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from .settings import RedisSettings
+from ..settings import RedisSettings
 
 TIMEOUT_SECONDS = 0.25
 

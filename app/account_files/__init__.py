@@ -1,0 +1,1 @@
+"""Files of accounts to import: what a record may hold, and reading and checking them."""
