@@ -26,8 +26,7 @@ from .key_rotation import KeyRing
 from .limits import Limits, Standing
 from .minter import Token
 from .pauses import Pauses
-from .policies import Policies
-from .policy import Facts, Issue, Refuse
+from .policy import Facts, Issue, Policies, Refuse
 from .recent_failures import RecentFailures
 from .refusals import refusal_of
 from .rules.tables import ISSUED

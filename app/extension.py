@@ -12,7 +12,6 @@ from flask_usher.providers.base import Identity, RequestProvider, Resources
 
 from . import configuration
 from .admission import Admission
-from .app_rules import AppRules
 from .audit import AuditLog, Observer
 from .audit.sinks import FileSink, Sink, StreamSink, SyslogSink
 from .authentication import Authentication
@@ -28,8 +27,7 @@ from .outcomes.meters import Meters
 from .outcomes.recorder import Outcomes
 from .outcomes.tables import Meter
 from .pauses import Pauses
-from .policies import Policies
-from .policy import Policy, Rule
+from .policy import AppRules, Policies, Policy, Rule
 from .presence import Presence
 from .recent_failures import RecentFailures
 from .registry import make_providers

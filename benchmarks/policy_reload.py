@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flask_usher.configuration import PolicySource
-from flask_usher.policies import Policies
-from flask_usher.policy import Facts, Issue, Policy
+from flask_usher.policy import Facts, Issue, Policies, Policy
 from flask_usher.user_ids import derivation
 
 from .report import Measurement
@@ -31,7 +30,7 @@ RULES = {
 def measure(reloads: int, facts: Facts) -> Iterator[Measurement]:
     """Change the policy so many times under load, and judge every decision."""
     # Each change is news for an operator only.
-    logging.getLogger("flask_usher.policies").setLevel(logging.ERROR)
+    logging.getLogger("flask_usher.policy.policies").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "usher.toml")
         file = Path(folder, "policy.toml")

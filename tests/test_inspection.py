@@ -25,8 +25,7 @@ from support.forged_tokens import (
     token,
 )
 
-from flask_usher.inspection import Inspection, inspect_token
-from flask_usher.inspection_checks import CHECKS
+from flask_usher.inspection import CHECKS, Inspection, inspect_token
 
 
 def inspect(text: str, **changes: Any) -> Inspection:

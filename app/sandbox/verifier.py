@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 )
 
 from ..errors import Code, Rejected
-from ..inspection import Inspection, inspect_token
-from ..inspection_checks import USER_ID, VISITOR_DATA
+from ..inspection import USER_ID, VISITOR_DATA, Inspection, inspect_token
 
 SERVER_ERROR = "Failed to fetch authentication with a server error"
 CREDENTIALS = (

@@ -7,8 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from ..inspection import Inspection, inspect_token
-from ..inspection_checks import USER_ID, VISITOR_DATA
+from ..inspection import USER_ID, VISITOR_DATA, Inspection, inspect_token
 
 
 class ChatTokens:

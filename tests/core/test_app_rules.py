@@ -10,10 +10,9 @@ import pytest
 from flask import Flask, current_app
 from support.rules import NOW, person
 
-from flask_usher import app_rules
-from flask_usher.app_rules import THREADS, AppRules
 from flask_usher.errors import PROBLEMS, Code
-from flask_usher.policy import Facts, Refuse
+from flask_usher.policy import AppRules, Facts, Refuse, app_rules
+from flask_usher.policy.app_rules import THREADS
 from flask_usher.sign_ins import SignIn
 
 HUNG = Refuse(Code.NOT_ALLOWED, "the app's rules took too long")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from flask_usher.configuration import PolicySource
-from flask_usher.policies import LOOK_SECONDS, Policies
-from flask_usher.policy import Facts, Issue, Policy, Refuse
+from flask_usher.policy import Facts, Issue, Policies, Policy, Refuse
+from flask_usher.policy.policies import LOOK_SECONDS
 from flask_usher.providers.base import Identity
 from flask_usher.rules.settings import PolicySettings
 from flask_usher.testing import Clock

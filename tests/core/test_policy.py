@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from flask_usher.app_rules import AppRules
 from flask_usher.errors import Code
 from flask_usher.minter import Minter
-from flask_usher.policy import Facts, Issue, Policy, Refuse
+from flask_usher.policy import AppRules, Facts, Issue, Policy, Refuse
 from flask_usher.providers.base import Identity
 from flask_usher.sign_ins import Absence, SignIn
 from flask_usher.user_ids import UserId, derivation

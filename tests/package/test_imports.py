@@ -23,7 +23,7 @@ LAYERS = """
     state
     admission authentication outcomes presence
     explanation key_rotation
-    policies app_rules audit self_test recent_failures background workers
+    audit self_test recent_failures background workers
     minter refusals problem_details
     policy
     limits
@@ -31,7 +31,7 @@ LAYERS = """
     visitor_keys settings openid_registry pauses
     provider_settings rules
     json_lines
-    setting_types clocks inspection_checks
+    setting_types clocks
     database
     timing
     keys

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 
-from .errors import Code, Problem
+from ..errors import Code, Problem
+from ..rules.tables import ISSUED
 from .policy import Facts, Refuse, Rule
-from .rules.tables import ISSUED
 
 LONGEST_SECONDS = 1.0
 THREADS = 8

@@ -18,7 +18,7 @@ from joserfc.util import urlsafe_b64decode
 
 from flask_usher.providers.strict_json import NotStrictJson, strict_object
 
-from .inspection_checks import Check, Opened, judge
+from .checks import Check, Opened, judge
 
 # More segments than this are not told apart: a token of a million dots costs nothing.
 MOST_SEGMENTS = 8

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from flask_usher.providers.base import Identity
 
-from .errors import PROBLEMS, Activation, Code, Problem
-from .rules.ruleset import Verdict
-from .rules.settings import PolicySettings
-from .rules.variables import Asker, Case
-from .sign_ins import Absence, SignIn
-from .user_ids import Derive, IdentityUnusable, UserId
+from ..errors import PROBLEMS, Activation, Code, Problem
+from ..rules.ruleset import Verdict
+from ..rules.settings import PolicySettings
+from ..rules.variables import Asker, Case
+from ..sign_ins import Absence, SignIn
+from ..user_ids import Derive, IdentityUnusable, UserId
 
 
 @dataclass(frozen=True, slots=True)

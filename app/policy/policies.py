@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .configuration import PolicySource
-from .errors import Fault, SettingsError
+from ..configuration import PolicySource
+from ..errors import Fault, SettingsError
+from ..rules.settings import PolicySettings
 from .policy import Policy
-from .rules.settings import PolicySettings
 
 LOOK_SECONDS = 0.5
 Stamp = tuple[tuple[int, int, int] | None, ...]
