@@ -23,7 +23,8 @@ from flask_usher.sign_ins import records as sign_in_records
 
 UPGRADE_ON_SIGNAL = """
 import sys
-from flask_usher import logouts, replays, schema
+from flask_usher import schema
+from flask_usher.sign_ins import logouts, replays
 from flask_usher.database import Database
 
 print("ready", flush=True)

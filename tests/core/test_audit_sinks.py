@@ -52,7 +52,7 @@ def lines_until_failure(sink: Sink, failure: type[OSError]) -> int:
 WRITER = """
 import json, sys
 from pathlib import Path
-from flask_usher.audit_sinks import FileSink
+from flask_usher.audit.sinks import FileSink
 
 sink = FileSink(Path(sys.argv[1]))
 print("ready", flush=True)

@@ -19,7 +19,7 @@ MINUTE = 60
 
 USE_ON_SIGNAL = f"""
 import sys
-from flask_usher import replays
+from flask_usher.sign_ins import replays
 from flask_usher.database import Database
 
 database = Database(sys.argv[1])
