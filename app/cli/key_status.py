@@ -147,8 +147,9 @@ def _lines(entries: list[Entry]) -> Iterator[str]:
 
 
 def _dates(entry: Entry) -> str:
+    was_in_force = entry.state != KeyState.NEXT and entry.confirmed_at is None
     dates = {
-        "staged": entry.staged_at,
+        "on record since" if was_in_force else "staged": entry.staged_at,
         "confirmed": entry.confirmed_at,
         "in force since"
         if entry.state == KeyState.CURRENT

@@ -48,7 +48,7 @@ class Ceremony:
         """Make a listed key, by its source or fingerprint, the next one; return it.
 
         Without a name it is the only one that is not on record. What was in force until now is
-        put on record with it.
+        put on record with it: the first key here, which must be what all workers use.
         """
         with self._step() as (connection, known):
             by_state = _by_state(known)
@@ -60,6 +60,7 @@ class Ceremony:
                         f"{self.command('retire')} {by_state[state].fingerprint}",
                     )
             if not known:
+                self._demand_in_use(self.listed[0].fingerprint)
                 self._add(connection, self.listed[0], KeyState.CURRENT)
             taken = {it.fingerprint for it in known} or {self.listed[0].fingerprint}
             key = self._to_stage(name, taken)
@@ -193,17 +194,29 @@ class Ceremony:
             problem = f"these workers do not have {fingerprint}: {', '.join(without)}"
             raise StepRefused(problem, remedy)
 
+    def _demand_in_use(self, fingerprint: str) -> None:
+        if self.purpose is Purpose.RECIPIENT:
+            self._demand_everywhere(fingerprint)
+            return
+        others = [
+            f"{it.host} (process {it.process})"
+            for it in workers.seen(self.database)
+            if it.standing.signing_key != fingerprint
+        ]
+        if others:
+            raise StepRefused(
+                f"these workers sign with another key than {fingerprint}: {', '.join(others)}",
+                "List the key that iAdvize has now first in token.signing_key, here and there, "
+                "and reload",
+            )
+
     def _add(self, connection: sa.Connection, key: AnyKey, state: KeyState) -> None:
-        now = self.clock()
-        since = now if state is KeyState.CURRENT else None
         values = {
             "purpose": self.purpose.value,
             "fingerprint": key.fingerprint,
             "public_key": public_pem(key.public_key),
             "state": state.value,
-            "staged_at": now,
-            "confirmed_at": since,
-            "switched_at": since,
+            "staged_at": self.clock(),
         }
         connection.execute(table.insert().values(values))
 

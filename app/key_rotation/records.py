@@ -64,8 +64,9 @@ class KeyRecord:
     state: KeyState
     staged_at: float
     confirmed_at: float | None
+    """Also `None` for a key that was in force before there was any record."""
     switched_at: float | None
-    """When it was last put into force."""
+    """When it was last put into force, as far as that is on record."""
     retired_at: float | None
 
 

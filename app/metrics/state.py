@@ -51,10 +51,11 @@ def _signing_key_since(state: State) -> float | None:
     except KeyUnavailable:
         return None
     with state.database.reading() as connection:
-        for record in records(connection, Purpose.SIGNING):
-            if record.fingerprint == key.fingerprint:
-                return record.staged_at
+        known = {it.fingerprint: it for it in records(connection, Purpose.SIGNING)}
+    record = known.get(key.fingerprint)
+    if record is not None and record.confirmed_at is not None:
+        return record.staged_at
     try:
         return os.stat(key.source).st_mtime
     except OSError:
-        return None
+        return None if record is None else record.staged_at

@@ -13,11 +13,13 @@ import pytest
 import sqlalchemy as sa
 from parts import prometheus_program
 from prometheus_client import generate_latest
+from support.key_ceremony import Hosts, fingerprint, status, step
 from support.openid_service import OpenIdService
 from support.redis_server import RedisServer
 from support.service import MakeService, Service
 
 from flask_usher import workers
+from flask_usher.key_rotation.ring import FRESH_SECONDS
 from flask_usher.metrics import registry_of
 from flask_usher.metrics.meters import COUNTERS, HISTOGRAMS
 from flask_usher.outcomes.tables import Meter, counts
@@ -198,6 +200,21 @@ def test_the_age_of_the_signing_key(make_service: MakeService) -> None:
     (key,) = service.state.settings.token.signing_key
     found = samples(service)["usher_signing_key_created_timestamp_seconds"]
     assert found == pytest.approx(os.stat(key.source).st_mtime)
+
+
+def test_a_key_is_as_old_as_it_was_when_another_one_is_staged(hosts: Hosts) -> None:
+    (file, other) = hosts.files("signing", "other")
+    os.utime(file, (1e9, 1e9))
+    name = "usher_signing_key_created_timestamp_seconds"
+    assert samples(hosts.first)[name] == 1e9
+    step(hosts.first, "stage", other)
+    assert samples(hosts.first)[name] == 1e9
+    entry = next(it for it in status(hosts.first) if it["state"] == "current")
+    assert (entry["confirmed_at"], entry["switched_at"]) == (None, None)
+    step(hosts.first, "confirm", fingerprint("other"))
+    step(hosts.first, "switch")
+    time.sleep(FRESH_SECONDS)
+    assert samples(hosts.first)[name] == pytest.approx(time.time(), abs=60)
 
 
 @pytest.mark.prometheus
