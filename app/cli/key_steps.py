@@ -146,11 +146,13 @@ def retire(
     """
     with _step(context, purpose) as step:
         key = step.ceremony.to_retire(fingerprint)
-        if not yes:
-            question = f"Type {key.fingerprint} to retire it for good"
-            typed: str = click.prompt(question, err=True)
-            if typed.strip() != key.fingerprint:
-                raise Failure("that is not the fingerprint: nothing has changed")
+    if not yes:
+        question = f"Type {key.fingerprint} to retire it for good"
+        typed: str = click.prompt(question, err=True)
+        if typed.strip() != key.fingerprint:
+            raise Failure("that is not the fingerprint: nothing has changed")
+    # Anything may have happened meanwhile.
+    with _step(context, purpose) as step:
         retired = step.ceremony.retire(key.fingerprint)
         step.record("retired", retired.fingerprint)
     setting = f"token.{purpose}_key"

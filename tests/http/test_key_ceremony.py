@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.key_ceremony import (
@@ -268,6 +269,24 @@ def test_who_retires_a_key_types_its_fingerprint(hosts: Hosts, typed: str) -> No
     assert states(hosts.first)["signing"] == "retired"
 
 
+def test_row_165_no_key_is_retired_that_the_audit_log_would_not_tell(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched(hosts)
+    audit = Path(hosts.first.config["audit"]["file"])
+
+    def typed(*_: object, **__: object) -> str:
+        # While the question stands there, the log is lost.
+        audit.unlink()
+        audit.mkdir()
+        return FIRST
+
+    monkeypatch.setattr("click.prompt", typed)
+    assert run(hosts.first, "retire").exit_code == 1
+    audit.rmdir()
+    assert states(hosts.first)["signing"] == "previous"
+
+
 def test_a_staged_key_may_be_given_up(hosts: Hosts) -> None:
     staged(hosts)
     step(hosts.first, "retire", OTHER, "--yes")
@@ -315,6 +334,22 @@ def test_row_176_a_worker_without_the_key_keeps_everybody_from_switching(hosts: 
     presences[1].leave()
     announced(hosts.another())
     step(hosts.first, "switch")
+
+
+def test_staging_changes_nothing_for_workers_that_sign_with_another_key(hosts: Hosts) -> None:
+    announced(hosts.first)
+    wrong = hosts.another(signing_key=hosts.files("other", "signing"))
+    said = refused(wrong, "stage")
+    assert f"sign with another key than {OTHER}" in said
+    assert "first in token.signing_key" in said
+    step(hosts.first, "stage", *hosts.files("other"))
+
+
+def test_staging_a_recipient_key_demands_the_first_one_everywhere(hosts: Hosts) -> None:
+    announced(hosts.another(recipient_key=hosts.files("recipient")))
+    wrong = hosts.another(recipient_key=hosts.files("recipient-2", "recipient"))
+    said = refused(wrong, "stage", "--recipient")
+    assert f"these workers do not have {fingerprint('recipient-2')}" in said
 
 
 def test_row_176_who_switches_must_have_the_key_too(hosts: Hosts) -> None:
