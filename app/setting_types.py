@@ -28,6 +28,10 @@ from . import keys
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 WIDEST_PREFIX = 8
+# Of the parameters of a connection, those that have our own limits.
+SET_BY_US = frozenset(
+    {"connect_timeout", "keepalives_count", "keepalives_idle", "keepalives_interval"}
+)
 FAULT, HIDDEN_FAULT, UNKNOWN_KEY = "usher", "usher_hidden", "usher_unknown_key"
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
@@ -231,6 +235,8 @@ def _database_url(value: object, info: ValidationInfo) -> str:
         if url != sa.URL.create("sqlite", database=url.database) or "\0" in url.database:
             raise hidden_fault("sqlite:///FILE, with nothing else")
         url = url.set(database=str(_folder(info).absolute() / url.database))
+    elif surplus := sorted(SET_BY_US & url.query.keys()):
+        raise hidden_fault(f"no {', '.join(surplus)} in it: Usher sets that itself")
     return url.render_as_string(hide_password=False)
 
 

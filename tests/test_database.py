@@ -6,10 +6,13 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from flask_usher.database import Database
 from flask_usher.errors import StoreUnavailable
+
+SHOWN = ("search_path", "statement_timeout")
 
 
 def test_row_168_opening_a_new_file_waits_for_the_process_that_is_filling_it(
@@ -46,3 +49,14 @@ def test_every_thread_may_hold_a_connection(database: Database) -> None:
     for thread in running:
         thread.join()
     assert failures == []
+
+
+@pytest.mark.postgresql
+def test_row_164_options_of_the_url_stand_beside_our_own(postgresql_url: str) -> None:
+    database = Database(f"{postgresql_url}&options=-csearch_path%3Dusher")
+    try:
+        with database.reading() as connection:
+            found = [connection.scalar(sa.text(f"SHOW {it}")) for it in SHOWN]
+    finally:
+        database.close()
+    assert found == ["usher", "1500ms"]

@@ -48,7 +48,7 @@ class Database:
             from . import postgresql
 
             self._store = postgresql.Postgresql()
-            arguments = postgresql.CONNECT_ARGUMENTS
+            arguments = postgresql.connect_arguments(self.url)
         self.engine: Engine = self._engine(
             arguments,
             pool_size=WRITERS,

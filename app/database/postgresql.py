@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import event
-from sqlalchemy.engine import Engine, ExceptionContext
+from sqlalchemy.engine import URL, Engine, ExceptionContext
 
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MILLISECONDS = 1500
@@ -20,7 +20,6 @@ AT_ONCE_SECONDS = 0.5
 READ_ONLY = "25006"
 CONNECT_ARGUMENTS = {
     "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MILLISECONDS}",
     # A peer that vanished without a word is noticed while nobody waits for it.
     "keepalives_idle": 10,
     "keepalives_interval": 3,
@@ -28,6 +27,13 @@ CONNECT_ARGUMENTS = {
 }
 
 Answer = TypeVar("Answer")
+
+
+def connect_arguments(url: URL) -> dict[str, object]:
+    """Return how to connect: with our limits, beside the server options that `url` has."""
+    given = " ".join(url.normalized_query.get("options", ()))
+    options = f"{given} -c statement_timeout={STATEMENT_TIMEOUT_MILLISECONDS}"
+    return {**CONNECT_ARGUMENTS, "options": options.lstrip()}
 
 
 class PatientConnection(psycopg.Connection[Any]):

@@ -14,7 +14,9 @@ from support.secrecy import assert_holds_nothing_of
 
 from flask_usher import configuration, schema
 from flask_usher.database import Database
+from flask_usher.database.postgresql import CONNECT_ARGUMENTS
 from flask_usher.errors import SettingsError
+from flask_usher.setting_types import SET_BY_US
 from flask_usher.settings import MUTABLE_CLAIMS, VISITOR_DATA_FIELDS, Settings
 
 PASSWORD = "hunter2-correct-horse"
@@ -590,6 +592,21 @@ def test_a_database_file_has_no_options(installation: Installation, url: str) ->
     faults = installation.faults(database={"url": url})
     assert list(faults) == ["database.url"]
     assert "hunter2" not in str(faults["database.url"])
+
+
+@pytest.mark.parametrize("name", sorted(SET_BY_US))
+def test_what_is_set_for_each_connection_is_not_set_again(
+    installation: Installation, name: str
+) -> None:
+    url = f"postgresql+psycopg://usher:{PASSWORD}@db/usher?{name}=5"
+    (fault,) = installation.faults(database={"url": url}).values()
+    assert fault.path == "database.url"
+    assert f"no {name} in it" in fault.expected
+    assert PASSWORD not in str(fault)
+
+
+def test_those_are_all_that_is_set_for_each_connection() -> None:
+    assert CONNECT_ARGUMENTS.keys() == SET_BY_US
 
 
 @pytest.mark.parametrize("name", ["a?b", "a%20b", "ü", "a b", "a#b", "a'b", "a;b"])
