@@ -72,13 +72,22 @@ class FileSink:
             # A pipe that is opened for reading would seem to have a reader.
             special = self._file.exists() and not self._file.is_file()
             flags = (os.O_WRONLY if special else os.O_RDWR) | os.O_APPEND | os.O_CREAT
+            is_new = not self._file.exists()
             descriptor = self._descriptor = os.open(self._file, flags, 0o600)
+            if is_new and os.geteuid() == 0:
+                _give_to_owner_of_folder(descriptor, self._file.parent)
         return descriptor
 
     def _close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _give_to_owner_of_folder(descriptor: int, folder: Path) -> None:
+    # A command that root runs must not leave a log to which the service can't write.
+    owner = folder.stat()
+    os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 class StreamSink:

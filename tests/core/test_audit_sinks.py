@@ -22,6 +22,7 @@ from support.threads import together
 from flask_usher.audit.sinks import FileSink, Sink, StreamSink, SyslogSink
 
 LINE = b'{"code": "issued"}\n'
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -93,6 +94,14 @@ def numbers_of(text: str, writer: str) -> list[int]:
     assert text.endswith("\n")
     lines = [json.loads(line) for line in text.split("\n")[:-1]]
     return [line["number"] for line in lines if line["writer"] == writer]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
+def test_row_165_a_log_that_root_makes_is_the_services(file: Path) -> None:
+    os.chown(file.parent, NOBODY, NOBODY)
+    FileSink(file).write(LINE)
+    made = file.stat()
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (NOBODY, NOBODY, 0o600)
 
 
 def test_row_165_lines_of_two_processes_do_not_mix(file: Path) -> None:
