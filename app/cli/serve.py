@@ -6,6 +6,7 @@ import importlib.util
 import ipaddress
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,7 @@ def serve(
         os.environ[configuration.FILE_VARIABLE] = str(path.absolute())
     environment = MALLOC | os.environ
     command = _command(workers, threads, memory, bind)
+    _remove_dead_socket(bind)
     os.execve(sys.executable, command, environment)  # noqa: S606
 
 
@@ -148,6 +150,18 @@ def _faults(path: Path | None, workers: int, threads: int) -> Iterator[Fault]:
             yield from audit_faults(state)
     finally:
         state.database.close()
+
+
+def _remove_dead_socket(bind: str) -> None:
+    # What a server that was killed has left keeps the next one from listening.
+    path = Path(bind.removeprefix("unix:"))
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
 
 
 def _command(workers: int, threads: int, memory: int, bind: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -195,6 +196,13 @@ def test_row_172_a_worker_that_takes_too_much_memory_is_replaced(
 
         wait(is_replaced)
         assert set(statuses) == {200}
+
+
+def test_what_a_killed_server_has_left_is_in_nobodys_way(faulty: Site) -> None:
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(faulty.socket))
+    with serving(faulty, 1):
+        assert status(faulty.ask_service()) == 200
 
 
 def test_row_172_few_file_descriptors(faulty: Site) -> None:
