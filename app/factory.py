@@ -14,6 +14,7 @@ from .extension import Usher
 from .proxies import TrustedProxies
 from .request_ids import RequestIds
 from .state import EXTENSION, State
+from .whole_answers import WholeAnswers
 
 if TYPE_CHECKING:
     from .spans import Spans
@@ -41,7 +42,7 @@ def create_app(
         app.add_url_rule("/", "sandbox", _to_sandbox)
     trusted = state.settings.proxy.trusted_addresses
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
-        RequestIds(app.wsgi_app), trusted
+        RequestIds(WholeAnswers(app.wsgi_app)), trusted
     )
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ import pytest
 from support.server import Server, free_port, serving
 from support.service import KeyFiles, Service, Workshop
 
+import flask_usher
+
+SCRIPT = Path(flask_usher.__file__).with_name("static") / "usher.js"
 MEBIBYTE = 2**20
 FORM = b"multipart/form-data; boundary=x"
 PART = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
@@ -95,6 +99,37 @@ def test_a_request_for_a_token(live: Live) -> None:
     answer = live.server.send(live.request())
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert live.last_code() == "issued"
+
+
+def test_answers_arrive_in_one_piece(live: Live) -> None:
+    # The proxy can ask another worker again only for an answer that has not begun to arrive.
+    request = live.request(b"/usher/session", method=b"GET", body=b"")
+    request = request.replace(b"Connection: close\r\n", b"")
+    with socket.create_connection(("127.0.0.1", live.server.port), 30) as connection:
+        for _ in range(200):
+            connection.sendall(request)
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            assert b"content-length: %d\r\n" % len(body) in head
+            assert body
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "status", "has_body"),
+    [
+        (b"GET", b"", 200, True),
+        (b"HEAD", b"", 200, False),
+        (b"GET", b"If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT", 304, False),
+    ],
+)
+def test_a_file_and_its_head(
+    live: Live, method: bytes, more: bytes, status: int, has_body: bool
+) -> None:
+    request = live.request(b"/usher/static/usher.js", more or b"A: b", method=method, body=b"")
+    head, _, body = live.server.send(request).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert bool(body) is has_body
+    if status == 200:
+        assert b"content-length: %d\r\n" % SCRIPT.stat().st_size in head + b"\r\n"
 
 
 def test_a_body_in_pieces(live: Live) -> None:
