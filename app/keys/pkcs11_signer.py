@@ -55,7 +55,9 @@ class Pkcs11Signer:
             try:
                 try:
                     return self._sign(data)
-                except PKCS11Error:
+                except PKCS11Error as error:
+                    if is_refusal(error):
+                        raise
                     # The token may have been away, and be back under another handle.
                     self._module.restart()
                     return self._sign(data)

@@ -46,7 +46,7 @@ class SoftHsm:
 
     def replace_tokens(self, pin: str = PIN) -> None:
         """Put an empty token into the place of the first, under the same name."""
-        shutil.rmtree(self._tokens)
+        shutil.rmtree(self._tokens, ignore_errors=True)
         self._tokens.mkdir()
         self.make_token(TOKEN, pin)
 
