@@ -114,10 +114,14 @@ class PolicySource:
         _include_policy(values, folder)
         return _validated(_PolicyOnly, values, folder, self.environment).policy
 
-    def files(self, settings: PolicySettings) -> tuple[Path, ...]:
-        """Return the files whose change may change the table."""
+    def files(self) -> tuple[Path, ...]:
+        """Return the files whose change may change the table, there or not, good or faulty."""
         path = settings_file(self.config, self.environment)
-        return tuple(it for it in (path, settings.file) if it is not None)
+        try:
+            named = _policy_file(*_values(self.config, self.environment))
+        except SettingsError:
+            named = None
+        return tuple(it for it in (path, named) if it is not None)
 
 
 class _PolicyOnly(Table):
@@ -149,13 +153,19 @@ def _values(
     return values, folder
 
 
-def _include_policy(values: dict[str, Any], folder: Path) -> None:
-    """Put what the file of `policy.file` holds beside it."""
+def _policy_file(values: dict[str, Any], folder: Path) -> Path | None:
     policy = values.get("policy")
     if not isinstance(policy, dict) or not isinstance(policy.get("file"), str | Path):
+        return None
+    return folder / str(policy["file"])
+
+
+def _include_policy(values: dict[str, Any], folder: Path) -> None:
+    """Put what the file of `policy.file` holds beside it."""
+    path = _policy_file(values, folder)
+    if path is None:
         return
-    path = folder / policy["file"]
-    if set(policy) != {"file"}:
+    if set(values["policy"]) != {"file"}:
         fault = Fault("policy", "policy.file and other keys", "the other keys in that file")
         raise SettingsError((fault,))
     content = _read(path, expected="the policy, in TOML")

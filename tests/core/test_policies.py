@@ -175,6 +175,49 @@ def test_the_rules_in_the_settings_file_are_read_again_too(tmp_path: Path) -> No
     assert shop.answer() == "c"
 
 
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        pytest.param(None, id="missing"),
+        pytest.param("[[rules", id="half-written"),
+        pytest.param(closing("b", expect="issued"), id="tests-that-fail"),
+    ],
+)
+def test_a_policy_file_named_before_it_is_good_is_taken_once_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, faulty: str | None
+) -> None:
+    before, after = tmp_path / "a.toml", tmp_path / "b.toml"
+    before.write_text(closing("a"))
+    main = tmp_path / "usher.toml"
+    shop = Shop(main, "policy.file = 'a.toml'", main)
+    shop.look()
+    if faulty is not None:
+        after.write_text(faulty)
+    shop.write("policy.file = 'b.toml'")
+    with caplog.at_level(logging.ERROR):
+        shop.look(6)
+    assert shop.answer() == "a"
+    assert shop.policies.fault is not None
+    assert len(caplog.records) == 1
+    after.write_text(closing("b", expect="b"))
+    shop.look()
+    assert (shop.answer(), shop.policies.fault) == ("b", None)
+
+
+def test_the_settings_may_name_one_file_after_the_other(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text(closing(name))
+    main = tmp_path / "usher.toml"
+    shop = Shop(main, "policy.file = 'a.toml'", main)
+    for text in ("policy.file = 'missing.toml'", "[policy", "policy.file = 'b.toml'"):
+        shop.write(text)
+        shop.look()
+    assert (shop.answer(), shop.policies.fault) == ("b", None)
+    (tmp_path / "b.toml").write_text(closing("later"))
+    shop.look()
+    assert shop.answer() == "later"
+
+
 def test_without_a_source_nothing_is_read_again() -> None:
     settings = PolicySource({}, {}).load()
     policies = Policies(settings, lambda it: Policy(derivation("subject", None), None, it))
