@@ -44,7 +44,9 @@ class Policies:
         self._monotonic = monotonic
         self._policy = build(settings)
         self._fault: SettingsError | None = None
-        self._loaded = self._pending = _stamps(source.files() if source else ())
+        # Unknown: what was written since the settings were read is seen by reading them again.
+        self._loaded: Stamps = {}
+        self._pending = _stamps(source.files() if source else ())
         self._look_at = monotonic() + LOOK_SECONDS
         self._lock = threading.Lock()
 

@@ -33,14 +33,19 @@ def closing(code: str, expect: str | None = None) -> str:
 class Shop:
     """Policies that come from a file, and a clock to let them look at it."""
 
-    def __init__(self, file: Path, text: str, config: object = None) -> None:
+    def __init__(
+        self, file: Path, text: str, config: object = None, meanwhile: str | None = None
+    ) -> None:
         self.file = file
         file.write_text(text)
         self.clock = Clock(1000.0)
         source = PolicySource(config or {"policy": {"file": str(file)}}, {})
         user_id = derivation("subject", None)
+        settings = source.load()
+        if meanwhile is not None:
+            self.write(meanwhile)
         self.policies = Policies(
-            source.load(), lambda it: Policy(user_id, None, it), source, self.clock
+            settings, lambda it: Policy(user_id, None, it), source, self.clock
         )
 
     def write(self, text: str) -> None:
@@ -78,6 +83,28 @@ def test_a_new_policy_decides_without_a_restart(make_shop: Callable[[str], Shop]
     shop.look()
     assert shop.answer() == "issued"
     assert shop.policies.current().version == before
+
+
+def test_what_is_written_during_the_start_decides_after_it(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "policy.toml", OPEN, meanwhile=closing("incident"))
+    assert shop.answer() == "issued"
+    shop.look()
+    assert shop.answer() == "incident"
+
+
+def test_what_stays_the_same_is_read_once_after_the_start(
+    make_shop: Callable[[str], Shop],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reads = []
+    load = PolicySource.load
+    monkeypatch.setattr(PolicySource, "load", lambda it: reads.append(it) or load(it))
+    shop = make_shop(closing("a", expect="a"))
+    reads.clear()
+    shop.look(10)
+    assert len(reads) == 1
+    assert (shop.answer(), shop.policies.fault, caplog.text) == ("a", None, "")
 
 
 def test_the_file_is_left_alone_between_two_looks(make_shop: Callable[[str], Shop]) -> None:
