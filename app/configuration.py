@@ -20,10 +20,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from .errors import Fault, SettingsError
+from .errors import Fault, RefusedPin, SettingsError
 from .provider_settings import tables
 from .rules.settings import PolicySettings
-from .setting_types import HIDDEN_FAULT, UNKNOWN_KEY, Table, suggestion
+from .setting_types import HIDDEN_FAULT, REFUSED_PIN, UNKNOWN_KEY, Table, suggestion
 from .settings import Settings
 
 ENVIRONMENT_PREFIX = "USHER__"
@@ -35,13 +35,15 @@ PASSWORD_IN_URL = re.compile(r":.*@")
 KEY_OF_TABLE = "[key]"
 PROVIDERS = "providers"
 NO_TYPE, UNKNOWN_TYPE = "union_tag_not_found", "union_tag_invalid"
+HIDDEN = "a value that is not shown, as it may hold a secret"
 FOUND = {
     "missing": "nothing",
     NO_TYPE: "nothing",
     "extra_forbidden": "an unknown key",
     "invalid_key": "an unknown key",
     UNKNOWN_KEY: "an unknown key",
-    HIDDEN_FAULT: "a value that is not shown, as it may hold a secret",
+    HIDDEN_FAULT: HIDDEN,
+    REFUSED_PIN: HIDDEN,
 }
 """What is told instead of the value."""
 EXPECTED = {
@@ -112,10 +114,14 @@ class PolicySource:
         _include_policy(values, folder)
         return _validated(_PolicyOnly, values, folder, self.environment).policy
 
-    def files(self, settings: PolicySettings) -> tuple[Path, ...]:
-        """Return the files whose change may change the table."""
+    def files(self) -> tuple[Path, ...]:
+        """Return the files whose change may change the table, there or not, good or faulty."""
         path = settings_file(self.config, self.environment)
-        return tuple(it for it in (path, settings.file) if it is not None)
+        try:
+            named = _policy_file(*_values(self.config, self.environment))
+        except SettingsError:
+            named = None
+        return tuple(it for it in (path, named) if it is not None)
 
 
 class _PolicyOnly(Table):
@@ -147,13 +153,19 @@ def _values(
     return values, folder
 
 
-def _include_policy(values: dict[str, Any], folder: Path) -> None:
-    """Put what the file of `policy.file` holds beside it."""
+def _policy_file(values: dict[str, Any], folder: Path) -> Path | None:
     policy = values.get("policy")
     if not isinstance(policy, dict) or not isinstance(policy.get("file"), str | Path):
+        return None
+    return folder / str(policy["file"])
+
+
+def _include_policy(values: dict[str, Any], folder: Path) -> None:
+    """Put what the file of `policy.file` holds beside it."""
+    path = _policy_file(values, folder)
+    if path is None:
         return
-    path = folder / policy["file"]
-    if set(policy) != {"file"}:
+    if set(values["policy"]) != {"file"}:
         fault = Fault("policy", "policy.file and other keys", "the other keys in that file")
         raise SettingsError((fault,))
     content = _read(path, expected="the policy, in TOML")
@@ -227,7 +239,8 @@ def _fault(details: ErrorDetails, environment: Mapping[str, str]) -> Fault:
     location = _location(details)
     found, expected = _found(details), _expected(details)
     variable = _variable(location, environment)
-    return Fault(".".join(location), f"{found} in {variable}" if variable else found, expected)
+    kind = RefusedPin if details["type"] == REFUSED_PIN else Fault
+    return kind(".".join(location), f"{found} in {variable}" if variable else found, expected)
 
 
 def _location(details: ErrorDetails) -> list[str]:
@@ -245,7 +258,7 @@ def _found(details: ErrorDetails) -> str:
     if details["type"] in FOUND:
         return FOUND[details["type"]]
     if isinstance(value, str) and PASSWORD_IN_URL.search(value):
-        return FOUND[HIDDEN_FAULT]
+        return HIDDEN
     if isinstance(value, str | int | float | bool | None | Path):
         text = repr(str(value) if isinstance(value, Path) else value)
         short = len(text) <= LONGEST_VALUE_SHOWN

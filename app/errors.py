@@ -322,3 +322,8 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.path}: found {self.found}; expected {self.expected}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPin(Fault):
+    """A PIN that a token has refused: to start again with it may lock the token."""

@@ -33,6 +33,7 @@ SET_BY_US = frozenset(
     {"connect_timeout", "keepalives_count", "keepalives_idle", "keepalives_interval"}
 )
 FAULT, HIDDEN_FAULT, UNKNOWN_KEY = "usher", "usher_hidden", "usher_unknown_key"
+REFUSED_PIN = "usher_refused_pin"
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|[0-9a-f]*:[0-9a-f:.]*")
@@ -56,6 +57,11 @@ def fault(expected: str) -> PydanticCustomError:
 def hidden_fault(expected: str) -> PydanticCustomError:
     """Return the error for a value that may hold a secret, and must not be shown."""
     return PydanticCustomError(HIDDEN_FAULT, "{expected}", {"expected": expected})
+
+
+def refused_pin(expected: str) -> PydanticCustomError:
+    """Return the error for a key whose token has refused the PIN."""
+    return PydanticCustomError(REFUSED_PIN, "{expected}", {"expected": expected})
 
 
 def suggestion(given: str, known: Collection[str]) -> str:
@@ -182,9 +188,10 @@ def _one_or_more(load: Callable[[object, ValidationInfo], keys.AnyKey]) -> Plain
             try:
                 loaded.append(load(item, info))
             except PydanticCustomError as error:
-                faults.append(error.message())
+                faults.append(error)
         if faults:
-            raise fault("; ".join(faults))
+            kind = refused_pin if any(it.type == REFUSED_PIN for it in faults) else fault
+            raise kind("; ".join(it.message() for it in faults))
         if not loaded or len({it.fingerprint for it in loaded}) < len(loaded):
             raise fault("one key or more, each of them once")
         return tuple(loaded)
@@ -197,6 +204,8 @@ def _signer(value: object, info: ValidationInfo) -> keys.Signer:
     try:
         if isinstance(value, str) and not keys.is_path(value):
             return keys.load_signer(value, environment)
+    except keys.PinFault as error:
+        raise refused_pin(f"a usable key. {error}") from error
     except keys.KeyFault as error:
         # It may hold a PIN or a key by mistake.
         raise hidden_fault(f"a usable key. {error}") from error

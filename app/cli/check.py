@@ -12,7 +12,7 @@ from ..keys import AnyKey
 from ..production import store_faults
 from ..settings import Settings
 from .check_page import check_page
-from .context import Failure, faults_text, load_settings, open_state
+from .context import load_settings, open_state, settings_failure
 from .embed import page_origin
 
 
@@ -56,7 +56,7 @@ def check(
         click.echo(line)
     faults = tuple(store_faults(state))
     if faults:
-        raise Failure(faults_text(SettingsError(faults)))
+        raise settings_failure(SettingsError(faults))
     click.echo("All is well.")
 
 

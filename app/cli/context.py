@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,17 +14,25 @@ from flask_usher.providers.local import LocalProvider
 from .. import configuration
 from ..audit import Visit
 from ..database import Database
-from ..errors import PROBLEMS, SettingsError, UsherError
+from ..errors import PROBLEMS, RefusedPin, SettingsError, UsherError
 from ..extension import STDERR, build
 from ..schema import is_current
 from ..settings import Settings
 from ..state import State
 
 COMMAND_LINE = Visit(support_id="-", address="command line", site=None)
+PIN_REFUSED = os.EX_CONFIG
+"""The exit code after which nothing may start the same again, or the token locks."""
 
 
 class Failure(click.ClickException):
     """The command could not do its job: the message goes to stderr, the exit code is 1."""
+
+
+class PinFailure(Failure):
+    """A token has refused the PIN of a key."""
+
+    exit_code = PIN_REFUSED
 
 
 def load_settings(context: click.Context) -> Settings:
@@ -40,7 +49,7 @@ def _loaded(context: click.Context, load: Callable[[Path | None], Settings]) -> 
     try:
         return load(context.find_root().params.get("settings"))
     except SettingsError as error:
-        raise Failure(faults_text(error)) from error
+        raise settings_failure(error) from error
 
 
 def open_state(
@@ -51,9 +60,15 @@ def open_state(
     try:
         state = build(settings, identify=nobody, console=STDERR)
     except SettingsError as error:
-        raise Failure(faults_text(error)) from error
+        raise settings_failure(error) from error
     context.call_on_close(state.close)
     return state
+
+
+def settings_failure(error: SettingsError) -> Failure:
+    """Return the failure that tells all faults."""
+    is_refused = any(isinstance(it, RefusedPin) for it in error.faults)
+    return (PinFailure if is_refused else Failure)(faults_text(error))
 
 
 def faults_text(error: SettingsError) -> str:

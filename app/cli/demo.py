@@ -21,7 +21,7 @@ from ..errors import SettingsError
 from ..extension import STDERR, build
 from ..schema import upgrade
 from ..setting_types import LOOPBACK_HOSTS
-from .context import Failure, faults_text, local_provider, store_failures
+from .context import Failure, local_provider, settings_failure, store_failures
 
 SETTINGS = """\
 # The settings of the demo, written once. Change what you like: the next start uses it.
@@ -98,7 +98,7 @@ def demo(host: str, port: int, var: Path, workers: int) -> None:
     try:
         state = build(configuration.load(environment=os.environ | environment), console=STDERR)
     except SettingsError as error:
-        raise Failure(faults_text(error)) from error
+        raise settings_failure(error) from error
     with store_failures():
         upgrade(state.database)
         provider = local_provider(state)

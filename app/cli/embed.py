@@ -17,7 +17,7 @@ from ..script_files import ScriptFile
 from ..setting_types import is_loopback
 from ..settings import Settings
 from ..state import EXTENSION, State
-from .context import Failure, faults_text, load_settings, nobody
+from .context import Failure, load_settings, nobody, settings_failure
 
 UPSTREAM = re.compile(r"([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):[0-9]{1,5}")
 UPDATES = """\
@@ -124,7 +124,7 @@ def _served(context: click.Context, settings: Settings, name: str) -> ScriptFile
     try:
         Usher(app, identify=nobody)
     except SettingsError as error:
-        raise Failure(faults_text(error)) from error
+        raise settings_failure(error) from error
     state: State = app.extensions[EXTENSION]
     # A script needs no database, and this process is no worker.
     state.close()

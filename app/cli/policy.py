@@ -14,10 +14,10 @@ from ..rules.settings import PolicySettings, RulesTable
 from ..rules.tables import ISSUED
 from .context import (
     Failure,
-    faults_text,
     load_settings,
     load_settings_without_policy,
     open_state,
+    settings_failure,
     store_failures,
 )
 from .decisions import decisions_since
@@ -133,7 +133,7 @@ def _policy(context: click.Context, file: Path | None) -> PolicySettings:
     try:
         return source.load()
     except SettingsError as error:
-        raise Failure(faults_text(error)) from error
+        raise settings_failure(error) from error
 
 
 def _tell_tests(table: RulesTable, name: str) -> None:

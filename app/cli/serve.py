@@ -24,7 +24,7 @@ from ..production import (
     settings_faults,
     store_faults,
 )
-from .context import Failure, faults_text
+from .context import settings_failure
 
 MEMORY_MIB = 512
 # Hashing passwords takes much for a moment: only who keeps it for so many looks has a leak.
@@ -100,7 +100,8 @@ def serve(
 
     Starts granian in the place of this process, but only when everything is as it must be in
     production. Else it lists every fault, each with what was found and what is expected, and
-    exits with 1 before it listens anywhere.
+    exits with 1 before it listens anywhere: with 78 when the PIN of a security module is
+    refused, as the same start again would lock the token.
 
     SIGHUP reads settings and code anew and loses no request: first run the same command with
     --check, since workers that can't start end the service. SIGTERM lets requests end, for 30
@@ -117,7 +118,7 @@ def serve(
     path: Path | None = context.find_root().params.get("settings")
     faults = tuple(_faults(path, workers, threads))
     if faults:
-        raise Failure(faults_text(SettingsError(faults)))
+        raise settings_failure(SettingsError(faults))
     if check:
         click.echo("Usher would start.")
         return

@@ -4,7 +4,7 @@ Loading is strict, because a wrong key is found out by visitors otherwise: every
 `KeyFault`, which names the source and the remedy and never shows what the source holds.
 """
 
-from .faults import KeyFault
+from .faults import KeyFault, PinFault
 from .files import write_private_file
 from .private import PrivateKey, generate, load_private_key
 from .public import (
@@ -28,6 +28,7 @@ __all__ = [
     "IADVIZE_PRODUCTION",
     "AnyKey",
     "KeyFault",
+    "PinFault",
     "PrivateKey",
     "PublicKey",
     "Secret",

@@ -11,3 +11,7 @@ class KeyFault(ValueError):
         self.source = source
         self.problem = problem
         self.remedy = remedy
+
+
+class PinFault(KeyFault):
+    """A PIN that a token has refused: whoever tries it again may lock the token."""

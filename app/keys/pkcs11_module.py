@@ -14,11 +14,17 @@ from ..errors import KeyUnavailable
 from .pkcs11_uri import Pkcs11Uri
 
 if TYPE_CHECKING:
-    from pkcs11 import Session
+    from pkcs11 import PKCS11Error, Session
     from pkcs11._pkcs11 import lib
 
 TURN_SECONDS = 2.0
 RETRY_SECONDS = 1.0
+REFUSALS = frozenset({"PinIncorrect", "PinLenRange", "PinLocked", "PinExpired"})
+
+
+def is_refusal(error: PKCS11Error) -> bool:
+    """Tell whether a token has refused the PIN."""
+    return type(error).__name__ in REFUSALS
 
 
 class Module:
@@ -33,6 +39,7 @@ class Module:
         self._path = path
         self._library: lib | None = None
         self._sessions: dict[tuple[str, bytes], Session] = {}
+        self._refusals: dict[tuple[str, bytes], type[PKCS11Error]] = {}
         self._lock = threading.Lock()
         self._is_stale = False
         self._failed_at = float("-inf")
@@ -54,14 +61,27 @@ class Module:
             self._lock.release()
 
     def session(self, uri: Pkcs11Uri, pin: str) -> Session:
-        """Return the session with a token: a login counts for the whole process."""
+        """Return the session with a token: a login counts for the whole process.
+
+        So does a refusal. Whoever tries a wrong PIN again and again locks the token for
+        everybody.
+        """
+        from pkcs11 import PKCS11Error
+
         if self._is_stale:
             self.restart()
         serial = uri.serial.encode() if uri.serial else None
         token = self._loaded().get_token(token_label=uri.token, token_serial=serial)
         name = (token.label, token.serial)
+        if name in self._refusals:
+            raise self._refusals[name]
         if name not in self._sessions:
-            self._sessions[name] = token.open(user_pin=pin)
+            try:
+                self._sessions[name] = token.open(user_pin=pin)
+            except PKCS11Error as error:
+                if is_refusal(error):
+                    self._refusals[name] = type(error)
+                raise
         return self._sessions[name]
 
     def restart(self) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
 from ..errors import KeyUnavailable
-from .faults import KeyFault
-from .pkcs11_module import module_at
+from .faults import KeyFault, PinFault
+from .pkcs11_module import is_refusal, module_at
 from .pkcs11_uri import Pkcs11Uri
 from .rsa import check_strength, fingerprint
 from .secret_files import load_text_secret
@@ -47,7 +47,7 @@ class Pkcs11Signer:
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature of RS256. Raises `KeyUnavailable`; a later call may succeed."""
-        from pkcs11 import PinExpired, PinIncorrect, PinLocked, PKCS11Error
+        from pkcs11 import PKCS11Error
 
         if self._is_locked_out:
             raise KeyUnavailable(f"{self.source}: the PIN was refused; restart the workers")
@@ -55,14 +55,15 @@ class Pkcs11Signer:
             try:
                 try:
                     return self._sign(data)
-                except PKCS11Error:
+                except PKCS11Error as error:
+                    if is_refusal(error):
+                        raise
                     # The token may have been away, and be back under another handle.
                     self._module.restart()
                     return self._sign(data)
             except PKCS11Error as error:
                 self._module.rest()
-                # Whoever tries a wrong PIN again and again locks the token for everybody.
-                self._is_locked_out = isinstance(error, PinIncorrect | PinLocked | PinExpired)
+                self._is_locked_out = is_refusal(error)
                 logger.error("%s can't sign: %s", self.source, type(error).__name__)
                 raise KeyUnavailable(f"{self.source}: {type(error).__name__}") from error
 
@@ -99,7 +100,8 @@ class Pkcs11Signer:
         except pkcs11.PKCS11Error as error:
             problem, remedy = _KNOWN.get(type(error).__name__, (None, "Look after it first"))
             problem = problem or f"fails with {type(error).__name__}"
-            raise KeyFault(self.source, problem, remedy) from error
+            kind = PinFault if is_refusal(error) else KeyFault
+            raise kind(self.source, problem, remedy) from error
 
 
 _MAKE_ONE = "Make one: pkcs11-tool --keypairgen --key-type rsa:2048 --usage-sign"

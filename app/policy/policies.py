@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..configuration import PolicySource
@@ -15,7 +15,7 @@ from ..rules.settings import PolicySettings
 from .policy import Policy
 
 LOOK_SECONDS = 0.5
-Stamp = tuple[tuple[int, int, int] | None, ...]
+Stamps = dict[Path, tuple[int, int, int] | None]
 logger = logging.getLogger(__name__)
 
 
@@ -44,8 +44,9 @@ class Policies:
         self._monotonic = monotonic
         self._policy = build(settings)
         self._fault: SettingsError | None = None
-        self._files = source.files(settings) if source else ()
-        self._stamp = self._pending = _stamp(self._files)
+        # Unknown: what was written since the settings were read is seen by reading them again.
+        self._loaded: Stamps = {}
+        self._pending = _stamps(source.files() if source else ())
         self._look_at = monotonic() + LOOK_SECONDS
         self._lock = threading.Lock()
 
@@ -66,19 +67,21 @@ class Policies:
             return
         try:
             self._look_at = self._monotonic() + LOOK_SECONDS
-            stamp = _stamp(self._files)
-            if stamp != self._pending:
-                self._pending = stamp
-            elif stamp != self._stamp:
-                self._stamp = stamp
+            stamps = _stamps(self._pending)
+            if stamps != self._pending:
+                self._pending = stamps
+            elif stamps != self._loaded:
+                self._loaded = stamps
                 self._reload(source)
         finally:
             self._lock.release()
 
     def _reload(self, source: PolicySource) -> None:
-        # As they were before they are read: whoever writes meanwhile is seen at the next look.
-        stamps = dict(zip(self._files, self._stamp, strict=True))
         try:
+            # What is faulty now may be mended where the settings say so, or as it was before.
+            # Stamps are of before the read: whoever writes meanwhile is seen at the next look.
+            named = _stamps(source.files())
+            self._loaded = self._pending = named | self._loaded
             settings = source.load()
             self._check_emptied(settings)
             policy = self._build(settings)
@@ -99,8 +102,7 @@ class Policies:
             logger.exception("the new policy can't be loaded")
             return
         self._fault = None
-        self._files = source.files(settings)
-        self._stamp = tuple(map(stamps.get, self._files))
+        self._loaded = self._pending = {file: self._loaded[file] for file in named}
         if policy.version != self._policy.version:
             logger.warning(
                 "the policy is now %s; before: %s", policy.version, self._policy.version
@@ -114,8 +116,8 @@ class Policies:
             raise SettingsError((Fault("policy.rules", "nothing", expected),))
 
 
-def _stamp(files: tuple[Path, ...]) -> Stamp:
-    return tuple(map(_file_stamp, files))
+def _stamps(files: Iterable[Path]) -> Stamps:
+    return {file: _file_stamp(file) for file in files}
 
 
 def _file_stamp(file: Path) -> tuple[int, int, int] | None:

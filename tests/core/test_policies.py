@@ -33,14 +33,19 @@ def closing(code: str, expect: str | None = None) -> str:
 class Shop:
     """Policies that come from a file, and a clock to let them look at it."""
 
-    def __init__(self, file: Path, text: str, config: object = None) -> None:
+    def __init__(
+        self, file: Path, text: str, config: object = None, meanwhile: str | None = None
+    ) -> None:
         self.file = file
         file.write_text(text)
         self.clock = Clock(1000.0)
         source = PolicySource(config or {"policy": {"file": str(file)}}, {})
         user_id = derivation("subject", None)
+        settings = source.load()
+        if meanwhile is not None:
+            self.write(meanwhile)
         self.policies = Policies(
-            source.load(), lambda it: Policy(user_id, None, it), source, self.clock
+            settings, lambda it: Policy(user_id, None, it), source, self.clock
         )
 
     def write(self, text: str) -> None:
@@ -78,6 +83,28 @@ def test_a_new_policy_decides_without_a_restart(make_shop: Callable[[str], Shop]
     shop.look()
     assert shop.answer() == "issued"
     assert shop.policies.current().version == before
+
+
+def test_what_is_written_during_the_start_decides_after_it(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "policy.toml", OPEN, meanwhile=closing("incident"))
+    assert shop.answer() == "issued"
+    shop.look()
+    assert shop.answer() == "incident"
+
+
+def test_what_stays_the_same_is_read_once_after_the_start(
+    make_shop: Callable[[str], Shop],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reads = []
+    load = PolicySource.load
+    monkeypatch.setattr(PolicySource, "load", lambda it: reads.append(it) or load(it))
+    shop = make_shop(closing("a", expect="a"))
+    reads.clear()
+    shop.look(10)
+    assert len(reads) == 1
+    assert (shop.answer(), shop.policies.fault, caplog.text) == ("a", None, "")
 
 
 def test_the_file_is_left_alone_between_two_looks(make_shop: Callable[[str], Shop]) -> None:
@@ -173,6 +200,49 @@ def test_the_rules_in_the_settings_file_are_read_again_too(tmp_path: Path) -> No
     elsewhere.write_text(closing("c"))
     shop.look()
     assert shop.answer() == "c"
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        pytest.param(None, id="missing"),
+        pytest.param("[[rules", id="half-written"),
+        pytest.param(closing("b", expect="issued"), id="tests-that-fail"),
+    ],
+)
+def test_a_policy_file_named_before_it_is_good_is_taken_once_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, faulty: str | None
+) -> None:
+    before, after = tmp_path / "a.toml", tmp_path / "b.toml"
+    before.write_text(closing("a"))
+    main = tmp_path / "usher.toml"
+    shop = Shop(main, "policy.file = 'a.toml'", main)
+    shop.look()
+    if faulty is not None:
+        after.write_text(faulty)
+    shop.write("policy.file = 'b.toml'")
+    with caplog.at_level(logging.ERROR):
+        shop.look(6)
+    assert shop.answer() == "a"
+    assert shop.policies.fault is not None
+    assert len(caplog.records) == 1
+    after.write_text(closing("b", expect="b"))
+    shop.look()
+    assert (shop.answer(), shop.policies.fault) == ("b", None)
+
+
+def test_the_settings_may_name_one_file_after_the_other(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text(closing(name))
+    main = tmp_path / "usher.toml"
+    shop = Shop(main, "policy.file = 'a.toml'", main)
+    for text in ("policy.file = 'missing.toml'", "[policy", "policy.file = 'b.toml'"):
+        shop.write(text)
+        shop.look()
+    assert (shop.answer(), shop.policies.fault) == ("b", None)
+    (tmp_path / "b.toml").write_text(closing("later"))
+    shop.look()
+    assert shop.answer() == "later"
 
 
 def test_without_a_source_nothing_is_read_again() -> None:

@@ -247,7 +247,7 @@ def test_the_policy_may_be_in_a_file_of_its_own(tmp_path: Path) -> None:
     source = write(tmp_path, GOOD)
     policy = source.load()
     assert policy.version == loaded(rules=[RULE]).version
-    assert source.files(policy) == (tmp_path / "usher.toml", tmp_path / "policy.toml")
+    assert source.files() == (tmp_path / "usher.toml", tmp_path / "policy.toml")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support.installations import Installation
 from support.keys import private_pem, rsa_key
+from support.softhsm import SoftHsm
 
 from flask_usher import schema
 from flask_usher.cli import main
@@ -198,6 +199,24 @@ def test_row_163_a_file_that_is_no_database_is_a_fault(installation: Installatio
     result = check(installation, database={"url": "sqlite:///other.db"})
     assert result.exit_code == 1
     assert "a database that answers" in result.stderr
+
+
+@pytest.mark.softhsm
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("names", [["signing"], ["signing", "other"]], ids=["one", "two"])
+def test_a_refused_pin_is_tried_once_whatever_keys_there_are(
+    installation: Installation, softhsm: SoftHsm, refused_logins: list[str], names: list[str]
+) -> None:
+    for name in names:
+        softhsm.add_key(name, rsa_key(name))
+    softhsm.pin_file.write_text("another-pin")
+    uris = [softhsm.uri(name) for name in names]
+    result = check(installation, token={"signing_key": uris})
+    assert refused_logins == ["PinIncorrect"]
+    # Not 1: systemd starts the service again after any other status.
+    assert result.exit_code == os.EX_CONFIG == 78
+    assert result.stderr.count("the PIN is wrong") == len(names)
+    assert "another-pin" not in result.output
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on"])

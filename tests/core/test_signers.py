@@ -378,6 +378,24 @@ def test_a_pin_that_has_become_wrong_is_not_tried_again(
     assert reasons == ["PinIncorrect", again, again]
 
 
+@softhsm_tests
+def test_a_wrong_pin_of_a_token_that_comes_back_is_tried_once(
+    softhsm: SoftHsm, signer: keys.Signer, refused_logins: list[str]
+) -> None:
+    softhsm.go_away()
+    with pytest.raises(KeyUnavailable):
+        signer.sign(DATA)
+    softhsm.replace_tokens(pin="another-pin-of-the-token")
+    module = pkcs11_module.module_at(softhsm.module)
+    before = module.generation
+    with pytest.raises(KeyUnavailable) as error:
+        signer.sign(DATA)
+    assert "PinIncorrect" in str(error.value.reason)
+    assert refused_logins == ["PinIncorrect"]
+    # It is there, so the sessions of other tokens go on.
+    assert module.generation == before
+
+
 FORK = """
 import os, sys
 from flask_usher import keys

@@ -14,6 +14,7 @@ import yaml
 from parts import ROOT, logrotate_program, nginx_program, systemd_analyze
 from support.site import Site, nginx_arguments
 
+from flask_usher.cli.context import PIN_REFUSED
 from flask_usher.nginx_block import nginx_block
 
 DEPLOY = ROOT / "deploy"
@@ -68,6 +69,11 @@ def test_systemd_reads_the_unit_without_a_warning(tmp_path: Path, file: Path) ->
 @pytest.mark.parametrize("file", UNITS, ids=lambda it: it.stem)
 def test_the_unit_is_well_sandboxed(file: Path) -> None:
     run(systemd_analyze(), "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", file)
+
+
+@pytest.mark.parametrize("file", UNITS, ids=lambda it: it.stem)
+def test_after_a_refused_pin_the_unit_is_not_started_again(file: Path) -> None:
+    assert f"\nRestartPreventExitStatus={PIN_REFUSED}\n" in file.read_text()
 
 
 def test_a_reload_begins_with_the_check_of_what_is_started() -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -45,7 +46,7 @@ class SoftHsm:
 
     def replace_tokens(self, pin: str = PIN) -> None:
         """Put an empty token into the place of the first, under the same name."""
-        shutil.rmtree(self._tokens)
+        shutil.rmtree(self._tokens, ignore_errors=True)
         self._tokens.mkdir()
         self.make_token(TOKEN, pin)
 
@@ -79,6 +80,40 @@ class SoftHsm:
             check=True,
             capture_output=True,
         )
+
+
+class Watched:
+    """A library, or a token of it, that notes each login that a token refuses."""
+
+    def __init__(self, watched: Any, refused: list[str]) -> None:
+        self._watched = watched
+        self._refused = refused
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._watched, name)
+
+    def get_token(self, **names: Any) -> Watched:
+        """Return a token that is watched too."""
+        return Watched(self._watched.get_token(**names), self._refused)
+
+    def open(self, user_pin: str) -> Any:
+        """Log in."""
+        try:
+            return self._watched.open(user_pin=user_pin)
+        except Exception as error:
+            self._refused.append(type(error).__name__)
+            raise
+
+
+@pytest.fixture
+def refused_logins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The errors of logins that tokens have refused in this process."""
+    refused: list[str] = []
+    load = pkcs11_module.Module._loaded
+    monkeypatch.setattr(
+        pkcs11_module.Module, "_loaded", lambda module: Watched(load(module), refused)
+    )
+    return refused
 
 
 @pytest.fixture
