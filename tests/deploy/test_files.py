@@ -84,6 +84,18 @@ def test_unit_and_nginx_name_the_same_socket() -> None:
     assert f"server {bind} " in (DEPLOY / "nginx/usher.conf").read_text()
 
 
+@pytest.mark.parametrize("file", UNITS, ids=lambda it: it.stem)
+def test_only_the_socket_s_folder_is_for_the_group(file: Path) -> None:
+    """nginx is in the service's group, and so is whatever else runs as `www-data`."""
+    lines = [line.partition("=") for line in file.read_text().splitlines()]
+    modes = {name: mode for name, _, mode in lines if name.endswith("DirectoryMode")}
+    assert modes.pop("RuntimeDirectoryMode", "0750") == "0750"
+    assert {"ConfigurationDirectoryMode", "StateDirectoryMode"} <= modes.keys()
+    assert set(modes.values()) == {"0700"}
+    assert ("UMask", "=", "0077") in lines
+    assert "d /etc/usher 0700 usher usher" in (DEPLOY / "systemd/tmpfiles.conf").read_text()
+
+
 @pytest.mark.logrotate
 def test_logrotate_moves_the_audit_log_and_compresses_it_later(tmp_path: Path) -> None:
     log = tmp_path / "audit.log"
