@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,21 +21,23 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 def machine_findings(subject: Subject) -> Iterator[Finding]:
     """Judge the machine on which this command runs."""
-    yield _user()
+    yield _user(subject.file)
     yield from _audit(subject)
     for name, folder in _written_folders(subject).items():
         yield _room(name, folder)
     yield from _modes(subject)
 
 
-def _user() -> Finding:
+def _user(settings: Path | None) -> Finding:
     if os.geteuid() != 0:
         return ok("user", f"the user with the number {os.geteuid()}")
+    variable = "" if settings is None else f"env USHER_SETTINGS={settings.absolute()} "
     return warning(
         "user",
         "root, who may read and write everything",
         "That another user can't is not seen, and files that root makes belong to root.",
-        "Run this command as the user that the service has: sudo -u usher usher doctor",
+        "Run it as the service's user: "
+        f"runuser -u usher -- {variable}{sys.prefix}/bin/usher doctor",
     )
 
 

@@ -84,6 +84,25 @@ def test_unit_and_nginx_name_the_same_socket() -> None:
     assert f"server {bind} " in (DEPLOY / "nginx/usher.conf").read_text()
 
 
+def test_commands_run_as_the_service_does(tmp_path: Path) -> None:
+    runuser = tmp_path / "runuser"
+    runuser.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    runuser.chmod(0o755)
+    told = subprocess.run(
+        [DEPLOY / "usher", "pause", "--message", "key leaked"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    (user,) = commands("User")
+    (start,) = commands("ExecStart")
+    (settings,) = (it for (it,) in commands("Environment") if it.startswith("USHER_"))
+    assert told[:4] == ["-u", *user, "--", "env"]
+    assert told[4:6] == ["HOME=/var/lib/usher", settings]
+    assert told[6:] == [start[0], "pause", "--message", "key leaked"]
+
+
 @pytest.mark.parametrize("file", UNITS, ids=lambda it: it.stem)
 def test_only_the_socket_s_folder_is_for_the_group(file: Path) -> None:
     """nginx is in the service's group, and so is whatever else runs as `www-data`."""

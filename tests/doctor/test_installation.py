@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import asdict
@@ -335,7 +336,10 @@ def test_root_is_told_that_it_sees_no_fault(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert look(installation).families["This machine"]["user"].verdict == "warning"
+    found = look(installation).families["This machine"]["user"]
+    assert found.verdict == "warning"
+    settings = f"USHER_SETTINGS={installation.folder}/usher.toml"
+    assert f"runuser -u usher -- env {settings} {sys.prefix}/bin/usher doctor" in found.remedy
 
 
 def test_it_changes_nothing(installation: Installation) -> None:
