@@ -9,6 +9,7 @@ import subprocess
 import warnings
 
 import pytest
+from support.nginx_files import has_ipv6
 from support.service import USER_ID
 from support.site import HOST, Site, everything, status
 
@@ -30,6 +31,18 @@ def test_a_token_over_tls(live: Site) -> None:
     assert status(answer) == 200
     assert user_id(live, answer) == live.service.user_id_of("jane")
     assert last_line(live)["address"] == "127.0.0.1"
+
+
+def test_a_token_over_ipv6(live: Site) -> None:
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with live.connect(address="::1") as connection:
+        connection.sendall(live.request())
+        assert status(everything(connection)) == 200
+    assert last_line(live)["address"] == "::1"
+    with live.connect(tls=False, address="::1") as connection:
+        connection.sendall(live.request())
+        assert status(everything(connection)) == 403
 
 
 @pytest.mark.curl

@@ -77,12 +77,16 @@ class Site:
         ]
         return b"\r\n".join([*lines, b"", body])
 
-    def connect(self, *, tls: bool = True, name: str = HOST) -> socket.socket:
+    def connect(
+        self, *, tls: bool = True, name: str = HOST, address: str = "127.0.0.1"
+    ) -> socket.socket:
         """Open a connection to nginx, by default with TLS."""
         port = self.port if tls else self.plain_port
-        connection = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
-        if not tls:
-            return connection
+        connection = socket.create_connection((address, port), TIMEOUT_SECONDS)
+        return self.secured(connection, name) if tls else connection
+
+    def secured(self, connection: socket.socket, name: str = HOST) -> socket.socket:
+        """Begin TLS on a connection, for HTTP/1.1."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         context.set_alpn_protocols(["http/1.1"])
         try:
