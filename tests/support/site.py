@@ -207,11 +207,15 @@ def serving(
 
 
 @contextmanager
-def nginx(site: Site) -> Iterator[None]:
-    """Run nginx with the files of `deploy/nginx`, on ports of this machine."""
+def nginx(site: Site, **changes: str) -> Iterator[None]:
+    """Run nginx with the files of `deploy/nginx`, on ports of this machine.
+
+    `changes` are further texts to replace in `usher.conf`.
+    """
     program = nginx_program()
     assert program is not None
-    process = subprocess.Popen([program, *nginx_arguments(site), "-g", "daemon off;"])
+    arguments = nginx_arguments(site, **changes)
+    process = subprocess.Popen([program, *arguments, "-g", "daemon off;"])
     try:
         wait(lambda: _listens(site.port))
         yield
@@ -220,7 +224,7 @@ def nginx(site: Site) -> Iterator[None]:
         process.wait()
 
 
-def nginx_arguments(site: Site) -> list[str]:
+def nginx_arguments(site: Site, **changes: str) -> list[str]:
     """Write the files of `deploy/nginx` for this machine; return what makes nginx read them."""
     files = NginxFiles(
         site.folder,
@@ -231,6 +235,7 @@ def nginx_arguments(site: Site) -> list[str]:
         changes={
             "timeout 10s": f"timeout {SHORT}",
             "usher-error.log crit": "usher-error.log error",
+            **changes,
         },
     )
     return files.write()
