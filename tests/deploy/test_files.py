@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import grp
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from parts import ROOT, logrotate_program, nginx_program, systemd_analyze
 from support.site import Site, nginx_arguments
 
+from flask_usher.cli.serve import MEMORY_MIB
 from flask_usher.nginx_block import nginx_block
 
 DEPLOY = ROOT / "deploy"
@@ -35,9 +37,17 @@ def run(program: Path | None, *arguments: object) -> str:
     return result.stdout
 
 
-def commands(key: str) -> list[list[str]]:
-    lines = (line.partition("=") for line in UNIT.read_text().splitlines())
+def commands(key: str, text: str = UNIT.read_text()) -> list[list[str]]:
+    lines = (line.partition("=") for line in text.splitlines())
     return [shlex.split(value) for name, _, value in lines if name == key]
+
+
+def drop_in() -> str:
+    """Return what the page gives to `systemctl edit usher` for more workers."""
+    page = (ROOT / "docs/deployment.md").read_text()
+    found = re.search(r"```ini\n(\[Service\]\nExecStart=\n.*?)```", page, re.S)
+    assert found is not None
+    return found[1]
 
 
 @pytest.mark.nginx
@@ -70,12 +80,17 @@ def test_the_unit_is_well_sandboxed(file: Path) -> None:
     run(systemd_analyze(), "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", file)
 
 
-def test_a_reload_begins_with_the_check_of_what_is_started() -> None:
-    (start,), (check, hang_up) = commands("ExecStart"), commands("ExecReload")
+@pytest.mark.parametrize("text", [UNIT.read_text(), drop_in()], ids=["unit", "more-workers"])
+def test_a_reload_begins_with_the_check_of_what_is_started(text: str) -> None:
+    start = commands("ExecStart", text)[-1]
+    check, hang_up = commands("ExecReload", text)[-2:]
     workers = start[start.index("--workers") :][:2]
     assert start[:2] == check[:2] == ["/opt/usher/bin/usher", "serve"]
     assert check[2:] == [*workers, "--check"]
     assert hang_up == ["/bin/kill", "-HUP", "$MAINPID"]
+    # A reload starts a worker before it ends another.
+    ((memory,),) = commands("MemoryMax", text)
+    assert memory == f"{(int(workers[1]) + 1) * MEMORY_MIB}M"
 
 
 def test_unit_and_nginx_name_the_same_socket() -> None:
