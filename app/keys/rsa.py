@@ -36,7 +36,7 @@ def fingerprint(key: RSAPublicKey) -> str:
 
 
 def canonical_fingerprint(told: str) -> str:
-    """Return a fingerprint as `fingerprint` does, without the padding that other tools print."""
+    """Return a fingerprint without the padding that other tools print."""
     return told.removesuffix("=")
 
 
