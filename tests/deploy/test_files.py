@@ -153,7 +153,19 @@ def test_the_containers_are_described_well() -> None:
     services = compose["services"]
     assert set(services) == {"tables", "usher", "nginx", "database", "redis"}
     assert {name for name, it in services.items() if "ports" in it} == {"nginx"}
+    within = {name: set(it["networks"]) for name, it in services.items()}
+    assert within.pop("nginx") == {"front"}
+    assert within.pop("usher") == {"front", "back"}
+    assert all(it == {"back"} for it in within.values())
+    assert compose["networks"]["back"] == {"internal": True}
+    for name in ("tables", "usher"):
+        assert services[name]["read_only"]
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["security_opt"] == ["no-new-privileges:true"]
+    assert "POSTGRES_USER" not in services["database"]["environment"]
+    assert set(services["database"]["secrets"]) == set(compose["secrets"])
     for service in services.values():
+        assert {"mem_limit", "pids_limit", "logging"} <= service.keys()
         assert set(service.get("depends_on", {})) <= set(services)
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
