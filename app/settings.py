@@ -131,6 +131,7 @@ class TokenSettings(Table):
     @classmethod
     def _is_that_of_the_key(cls, value: str | None, info: ValidationInfo) -> str | None:
         key = next(iter(info.data.get("signing_key", ())), None)
+        value = None if value is None else keys.canonical_fingerprint(value)
         if value is not None and key is not None and value != key.fingerprint:
             raise fault(
                 f"{key.fingerprint}, that of {key.source}. Restore the key that iAdvize knows, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,21 +21,23 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 def machine_findings(subject: Subject) -> Iterator[Finding]:
     """Judge the machine on which this command runs."""
-    yield _user()
+    yield _user(subject.file)
     yield from _audit(subject)
     for name, folder in _written_folders(subject).items():
         yield _room(name, folder)
     yield from _modes(subject)
 
 
-def _user() -> Finding:
+def _user(settings: Path | None) -> Finding:
     if os.geteuid() != 0:
         return ok("user", f"the user with the number {os.geteuid()}")
+    variable = "" if settings is None else f"env USHER_SETTINGS={settings.absolute()} "
     return warning(
         "user",
         "root, who may read and write everything",
         "That another user can't is not seen, and files that root makes belong to root.",
-        "Run this command as the user that the service has: sudo -u usher usher doctor",
+        "Run it as the service's user: "
+        f"runuser -u usher -- {variable}{sys.prefix}/bin/usher doctor",
     )
 
 
@@ -100,16 +103,22 @@ def _modes(subject: Subject) -> Iterator[Finding]:
             "Whoever changes it decides who gets tokens, and for whom.",
             f"Run: chmod go-w {path}",
         )
-    for path in _confidential_files(subject):
-        if _mode(path) & stat.S_IROTH:
-            yield warning(
-                f"permissions of {path.name}",
-                f"everybody may read {path} (mode {_mode(path):04o})",
-                "It holds a password, or tells who visits and when.",
-                f"Run: chmod o-r {path}",
-            )
+    yield from _readable_ones(subject)
     if not open_ones and not folders:
         yield ok("permissions", f"nobody else may change the {len(files)} files in use")
+
+
+def _readable_ones(subject: Subject) -> Iterator[Finding]:
+    for path, others in _confidential_files(subject).items():
+        mode = _mode(path)
+        if mode & others:
+            yield warning(
+                f"permissions of {path.name}",
+                f"{'everybody' if mode & stat.S_IROTH else 'its group'} may read {path} "
+                f"(mode {mode:04o})",
+                "It holds a password, or tells who visits and when.",
+                f"Run: chmod {'go-r' if others & stat.S_IRGRP else 'o-r'} {path}",
+            )
 
 
 def _files(subject: Subject) -> list[Path]:
@@ -127,14 +136,16 @@ def _files(subject: Subject) -> list[Path]:
     return [it for it in given if it is not None and it.is_file()]
 
 
-def _confidential_files(subject: Subject) -> list[Path]:
+def _confidential_files(subject: Subject) -> dict[Path, int]:
+    """Return files, each with the permissions that others should not have."""
     settings, url = subject.settings, subject.state.database.url
-    given = [settings.audit.file]
+    given = {settings.audit.file: stat.S_IROTH}
     if url.get_backend_name() == "sqlite":
-        given.append(Path(url.database or ""))
+        given[Path(url.database or "")] = stat.S_IROTH
     if url.password is not None or _has_password(settings.redis):
-        given.append(subject.file)
-    return [it for it in given if it is not None and it.is_file()]
+        # nginx is in the group, for the sake of the socket.
+        given[subject.file] = stat.S_IRGRP | stat.S_IROTH
+    return {it: others for it, others in given.items() if it is not None and it.is_file()}
 
 
 def _has_password(redis: RedisSettings | None) -> bool:

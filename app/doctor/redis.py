@@ -32,7 +32,7 @@ def redis_findings(subject: Subject) -> Iterator[Finding]:
     pool = connections(settings)
     try:
         with Redis(connection_pool=pool) as client:
-            yield _latency(milliseconds(client.ping))
+            yield _latency(client)
             yield from _server_findings(client)
     except RedisError as error:
         yield fault("connection", _words(error), WHY, "Look at redis.url, and at the server.")
@@ -40,7 +40,16 @@ def redis_findings(subject: Subject) -> Iterator[Finding]:
         pool.disconnect()
 
 
-def _latency(took: float) -> Finding:
+def _latency(client: Any) -> Finding:
+    from redis.exceptions import NoPermissionError
+
+    try:
+        took = milliseconds(client.ping)
+    except NoPermissionError as error:
+        # Or it is a command that the connection begins with, and that limits need as well.
+        if "'ping'" not in str(error):
+            raise
+        return ok("latency", "its user may not give a PING, so it was not measured")
     if took > SLOW_MILLISECONDS:
         return warning(
             "latency",
@@ -108,7 +117,8 @@ def _words(error: Exception) -> str:
         (exceptions.AuthenticationError, "refuses the user or the password of redis.url"),
         (exceptions.TimeoutError, "no answer in 250 ms"),
         (exceptions.ConnectionError, "no connection"),
+        (exceptions.NoPermissionError, "its user may not give a command that is needed"),
     ):
         if isinstance(error, kind):
             return words
-    return f"refuses what it is asked: {str(error).partition(' ')[0]}"
+    return f"refuses what it is asked ({type(error).__name__})"

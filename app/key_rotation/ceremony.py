@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from .. import workers
 from ..database import Database, wait_for_turn
-from ..keys import AnyKey, public_pem
+from ..keys import AnyKey, canonical_fingerprint, public_pem
 from .records import KeyRecord, KeyState, Purpose, records, table
 
 ByState = Mapping[KeyState, KeyRecord]
@@ -71,7 +71,7 @@ class Ceremony:
         """Note that iAdvize has confirmed the next key, by its whole fingerprint."""
         with self._step() as (connection, known):
             key = self._of(known, KeyState.NEXT)
-            if fingerprint != key.fingerprint:
+            if canonical_fingerprint(fingerprint) != key.fingerprint:
                 raise StepRefused(
                     "that is not the fingerprint of the next key",
                     f"Compare what iAdvize has with: {self.command('status', plain=True)}",

@@ -14,7 +14,7 @@ from .public import (
     load_public_key,
     parse_public_key,
 )
-from .rsa import PublicKey, fingerprint, public_pem
+from .rsa import PublicKey, canonical_fingerprint, fingerprint, public_pem
 from .secret_files import (
     Secret,
     TextSecret,
@@ -34,6 +34,7 @@ __all__ = [
     "Secret",
     "Signer",
     "TextSecret",
+    "canonical_fingerprint",
     "fingerprint",
     "generate",
     "generate_secret",

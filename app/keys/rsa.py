@@ -35,6 +35,11 @@ def fingerprint(key: RSAPublicKey) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
 
 
+def canonical_fingerprint(told: str) -> str:
+    """Return a fingerprint without the padding that other tools print."""
+    return told.removesuffix("=")
+
+
 def public_pem(key: RSAPublicKey) -> str:
     """Return the key as a PEM SubjectPublicKeyInfo, the form that iAdvize asks for."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

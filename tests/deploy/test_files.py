@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import grp
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from parts import ROOT, logrotate_program, nginx_program, systemd_analyze
 from support.site import Site, nginx_arguments
 
 from flask_usher.cli.context import PIN_REFUSED
+from flask_usher.cli.serve import MEMORY_MIB
 from flask_usher.nginx_block import nginx_block
 
 DEPLOY = ROOT / "deploy"
@@ -36,9 +38,17 @@ def run(program: Path | None, *arguments: object) -> str:
     return result.stdout
 
 
-def commands(key: str) -> list[list[str]]:
-    lines = (line.partition("=") for line in UNIT.read_text().splitlines())
+def commands(key: str, text: str = UNIT.read_text()) -> list[list[str]]:
+    lines = (line.partition("=") for line in text.splitlines())
     return [shlex.split(value) for name, _, value in lines if name == key]
+
+
+def drop_in() -> str:
+    """Return what the page gives to `systemctl edit usher` for more workers."""
+    page = (ROOT / "docs/deployment.md").read_text()
+    found = re.search(r"```ini\n(\[Service\]\nExecStart=\n.*?)```", page, re.S)
+    assert found is not None
+    return found[1]
 
 
 @pytest.mark.nginx
@@ -76,18 +86,54 @@ def test_after_a_refused_pin_the_unit_is_not_started_again(file: Path) -> None:
     assert f"\nRestartPreventExitStatus={PIN_REFUSED}\n" in file.read_text()
 
 
-def test_a_reload_begins_with_the_check_of_what_is_started() -> None:
-    (start,), (check, hang_up) = commands("ExecStart"), commands("ExecReload")
+@pytest.mark.parametrize("text", [UNIT.read_text(), drop_in()], ids=["unit", "more-workers"])
+def test_a_reload_begins_with_the_check_of_what_is_started(text: str) -> None:
+    start = commands("ExecStart", text)[-1]
+    check, hang_up = commands("ExecReload", text)[-2:]
     workers = start[start.index("--workers") :][:2]
     assert start[:2] == check[:2] == ["/opt/usher/bin/usher", "serve"]
     assert check[2:] == [*workers, "--check"]
     assert hang_up == ["/bin/kill", "-HUP", "$MAINPID"]
+    # A reload starts a worker before it ends another.
+    ((memory,),) = commands("MemoryMax", text)
+    assert memory == f"{(int(workers[1]) + 1) * MEMORY_MIB}M"
 
 
 def test_unit_and_nginx_name_the_same_socket() -> None:
     (start,) = commands("ExecStart")
     bind = start[start.index("--bind") + 1]
     assert f"server {bind} " in (DEPLOY / "nginx/usher.conf").read_text()
+
+
+def test_commands_run_as_the_service_does(tmp_path: Path) -> None:
+    runuser = tmp_path / "runuser"
+    runuser.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    runuser.chmod(0o755)
+    told = subprocess.run(
+        [DEPLOY / "usher", "pause", "--message", "key leaked"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    (user,) = commands("User")
+    (start,) = commands("ExecStart")
+    (settings,) = (it for (it,) in commands("Environment") if it.startswith("USHER_"))
+    assert told[:4] == ["-u", *user, "--", "env"]
+    assert told[4:6] == ["HOME=/var/lib/usher", settings]
+    assert told[6:] == [start[0], "pause", "--message", "key leaked"]
+
+
+@pytest.mark.parametrize("file", UNITS, ids=lambda it: it.stem)
+def test_only_the_socket_s_folder_is_for_the_group(file: Path) -> None:
+    """nginx is in the service's group, and so is whatever else runs as `www-data`."""
+    lines = [line.partition("=") for line in file.read_text().splitlines()]
+    modes = {name: mode for name, _, mode in lines if name.endswith("DirectoryMode")}
+    assert modes.pop("RuntimeDirectoryMode", "0750") == "0750"
+    assert {"ConfigurationDirectoryMode", "StateDirectoryMode"} <= modes.keys()
+    assert set(modes.values()) == {"0700"}
+    assert ("UMask", "=", "0077") in lines
+    assert "d /etc/usher 0700 usher usher" in (DEPLOY / "systemd/tmpfiles.conf").read_text()
 
 
 @pytest.mark.logrotate
@@ -113,7 +159,19 @@ def test_the_containers_are_described_well() -> None:
     services = compose["services"]
     assert set(services) == {"tables", "usher", "nginx", "database", "redis"}
     assert {name for name, it in services.items() if "ports" in it} == {"nginx"}
+    within = {name: set(it["networks"]) for name, it in services.items()}
+    assert within.pop("nginx") == {"front"}
+    assert within.pop("usher") == {"front", "back"}
+    assert all(it == {"back"} for it in within.values())
+    assert compose["networks"]["back"] == {"internal": True}
+    for name in ("tables", "usher"):
+        assert services[name]["read_only"]
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["security_opt"] == ["no-new-privileges:true"]
+    assert "POSTGRES_USER" not in services["database"]["environment"]
+    assert set(services["database"]["secrets"]) == set(compose["secrets"])
     for service in services.values():
+        assert {"mem_limit", "pids_limit", "logging"} <= service.keys()
         assert set(service.get("depends_on", {})) <= set(services)
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from support.site import Serving, Site, everything, status, wait
+from support.site import Serving, Site, everything, serving, status, wait
 
 pytestmark = [pytest.mark.nginx, pytest.mark.slow]
 
@@ -61,6 +61,15 @@ def test_row_173_a_stop_lets_two_hundred_requests_end(site: Site, server: Servin
     assert [status(it) for it in answers] == [200] * 200
     assert all(b'"token"' in it for it in answers)
     assert server.process.wait(60) == 0
+
+
+def test_row_178_the_group_reaches_the_socket_whatever_the_umask(site: Site) -> None:
+    before = os.umask(0o077)
+    try:
+        with serving(site):
+            assert site.socket.stat().st_mode & 0o777 == 0o660
+    finally:
+        os.umask(before)
 
 
 def test_a_hangup_brings_new_settings_and_policy(site: Site, server: Serving) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import warnings
 
 import pytest
+from support.nginx_files import has_ipv6
 from support.service import USER_ID
 from support.site import HOST, Site, everything, status
 
@@ -32,6 +33,18 @@ def test_a_token_over_tls(live: Site) -> None:
     assert last_line(live)["address"] == "127.0.0.1"
 
 
+def test_a_token_over_ipv6(live: Site) -> None:
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with live.connect(address="::1") as connection:
+        connection.sendall(live.request())
+        assert status(everything(connection)) == 200
+    assert last_line(live)["address"] == "::1"
+    with live.connect(tls=False, address="::1") as connection:
+        connection.sendall(live.request())
+        assert status(everything(connection)) == 403
+
+
 @pytest.mark.curl
 def test_a_token_over_http_2(live: Site) -> None:
     command = ["curl", "--silent", "--http2", "--cacert", str(live.certificate)]
@@ -48,18 +61,32 @@ def test_a_token_over_http_2(live: Site) -> None:
     assert live.service.open_token(token)[USER_ID] == live.service.user_id_of("jane")
 
 
-@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
-def test_old_tls_is_refused(live: Site, version: str) -> None:
+def speaking(live: Site, version: str) -> ssl.SSLContext:
+    """Return what makes a connection that knows one version of TLS only."""
     context = ssl.create_default_context(cafile=str(live.certificate))
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    return context
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_new_tls_is_spoken(live: Site, version: str) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", live.port)) as plain,
+        speaking(live, version).wrap_socket(plain, server_hostname=HOST) as connection,
+    ):
+        assert connection.version() == version.replace("_", ".")
+
+
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
+def test_old_tls_is_refused(live: Site, version: str) -> None:
     with (
         socket.create_connection(("127.0.0.1", live.port)) as connection,
         pytest.raises(ssl.SSLError, match=r"(?i)alert"),
     ):
-        context.wrap_socket(connection, server_hostname=HOST)
+        speaking(live, version).wrap_socket(connection, server_hostname=HOST)
 
 
 def test_each_security_header_is_sent_once(live: Site) -> None:

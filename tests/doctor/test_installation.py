@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import asdict
@@ -297,11 +298,48 @@ def test_files_that_others_may_touch(
     assert f"(mode {mode:04o})" in finding.found
 
 
+@pytest.mark.parametrize(
+    ("changes", "mode", "told"),
+    [
+        pytest.param({"redis": {"url": "redis://:pw@127.0.0.1:9/0"}}, 0o600, None, id="alone"),
+        pytest.param(
+            {"redis": {"url": "redis://:pw@127.0.0.1:9/0"}}, 0o640, "its group", id="redis"
+        ),
+        pytest.param(
+            {"database": {"url": "postgresql+psycopg://usher:pw@127.0.0.1:9/usher"}},
+            0o640,
+            "its group",
+            id="database",
+        ),
+        pytest.param(
+            {"redis": {"url": "redis://:pw@127.0.0.1:9/0"}}, 0o644, "everybody", id="all"
+        ),
+        pytest.param({"redis": {"url": "redis://127.0.0.1:9/0"}}, 0o644, None, id="none"),
+    ],
+)
+def test_settings_with_a_password_are_for_nobody_else(
+    installation: Installation, changes: dict[str, Any], mode: int, told: str | None
+) -> None:
+    look(installation, **changes)
+    settings = installation.folder / "usher.toml"
+    settings.chmod(mode)
+    found = examined({"USHER_SETTINGS": str(settings)}).families["This machine"]
+    finding = found.get("permissions of usher.toml")
+    assert (finding is None) == (told is None)
+    if finding is not None:
+        assert finding.verdict == "warning"
+        assert finding.found == f"{told} may read {settings} (mode {mode:04o})"
+        assert finding.remedy == f"Run: chmod go-r {settings}"
+
+
 def test_root_is_told_that_it_sees_no_fault(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert look(installation).families["This machine"]["user"].verdict == "warning"
+    found = look(installation).families["This machine"]["user"]
+    assert found.verdict == "warning"
+    settings = f"USHER_SETTINGS={installation.folder}/usher.toml"
+    assert f"runuser -u usher -- env {settings} {sys.prefix}/bin/usher doctor" in found.remedy
 
 
 def test_it_changes_nothing(installation: Installation) -> None:

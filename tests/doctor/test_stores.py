@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from parts import ROOT
 from support.examinations import Examination, examined
 from support.postgresql import PostgresqlServer
 from support.redis_server import MakeRedis, RedisServer
@@ -149,6 +151,43 @@ def silent(server: RedisServer) -> None:
     server.command("ACL", "SETUSER", "default", "-info")
 
 
+def mute(server: RedisServer) -> None:
+    server.command("ACL", "SETUSER", "default", "-ping")
+
+
+def user_of_the_page(server: RedisServer) -> None:
+    """Give it the permissions that the page on limits names, and no others."""
+    page = (ROOT / "docs/limits.md").read_text()
+    (told,) = re.findall(r"^ *ACL SETUSER usher on >PASSWORD (.+)$", page, re.M)
+    server.command("ACL", "SETUSER", "usher", "on", ">PASSWORD", *told.split())
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("database", [0, 1])
+def test_a_redis_user_with_no_more_than_it_needs(
+    make_service: MakeService, redis_server: RedisServer, database: int
+) -> None:
+    user_of_the_page(redis_server)
+    url = f"unix://usher:PASSWORD@{redis_server.socket}?db={database}"
+    service = make_service(redis={"url": url}, public_url="https://localhost:9")
+    assert service.state.limits.are_degraded() is False
+    found = look(service).families["Redis"]
+    assert {it.verdict for it in found.values()} == {"ok"}
+
+
+@pytest.mark.redis
+def test_a_redis_user_who_may_not_choose_the_database(
+    make_service: MakeService, redis_server: RedisServer
+) -> None:
+    user_of_the_page(redis_server)
+    redis_server.command("ACL", "SETUSER", "usher", "-select")
+    url = f"unix://usher:PASSWORD@{redis_server.socket}?db=1"
+    service = make_service(redis={"url": url}, public_url="https://localhost:9")
+    found = look(service).families["Redis"]["connection"]
+    assert found.verdict == "fault"
+    assert found.found == "its user may not give a command that is needed"
+
+
 @pytest.mark.redis
 @pytest.mark.parametrize(
     ("act", "check", "verdict", "told"),
@@ -158,6 +197,7 @@ def silent(server: RedisServer) -> None:
         (locked, "connection", "fault", "refuses the user or the password of redis.url"),
         (replica, "writing", "fault", "a replica, which takes no writes"),
         (forgetful, "memory", "warning", "100.00M at most, then allkeys-lru"),
+        (mute, "latency", "ok", "its user may not give a PING, so it was not measured"),
         (silent, "server", "ok", "its user may not ask for INFO, so no more was looked at"),
     ],
 )

@@ -78,7 +78,8 @@ def test_the_ceremony_from_the_first_key_to_the_second_and_back(hosts: Hosts) ->
     }
     assert_pairs("other")
     step(first, "stage", "--recipient")
-    step(first, "confirm", "--recipient", fingerprint("recipient-2"))
+    # As `openssl … | base64` prints it.
+    step(first, "confirm", "--recipient", fingerprint("recipient-2") + "=")
     step(second, "switch", "--recipient")
     assert_pairs("other", "recipient-2")
     step(first, "rollback", "--recipient")
@@ -213,6 +214,7 @@ REFUSED = [
     (nothing, ["retire", FIRST, "--yes"], "neither the previous", "usher keys status"),
     (staged, ["stage", THIRD], "is the next key still", f"usher keys retire {OTHER}"),
     (staged, ["confirm", THIRD], "is not the fingerprint of the next", "keys status"),
+    (staged, ["confirm", OTHER + "=="], "is not the fingerprint of the next", "keys status"),
     (staged, ["confirm", OTHER[:-1]], "is not the fingerprint of the next", "keys status"),
     (staged, ["confirm", ""], "is not the fingerprint of the next", "keys status"),
     (staged, ["confirm", OTHER.lower()], "is not the fingerprint", "keys status"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ class NginxFiles:
 
     def write(self) -> list[str]:
         """Write the files; return the arguments that make nginx read them."""
+        second = "[::1]" if has_ipv6() else "127.0.0.2"
         tries = "\n    ".join(
             UPSTREAM.replace("/run/usher/usher.sock", str(it)) for it in self.sockets
         )
@@ -36,6 +38,8 @@ class NginxFiles:
             {
                 "listen 80": f"listen 127.0.0.1:{self.plain_port}",
                 "listen 443": f"listen 127.0.0.1:{self.port}",
+                "listen [::]:80": f"listen {second}:{self.plain_port}",
+                "listen [::]:443": f"listen {second}:{self.port}",
                 UPSTREAM: tries,
                 f"/etc/letsencrypt/live/{HOST}/fullchain.pem": str(self.certificate),
                 f"/etc/letsencrypt/live/{HOST}/privkey.pem": str(self.certificate),
@@ -60,6 +64,15 @@ class NginxFiles:
             },
         )
         return ["-e", str(self.folder / "error.log"), "-c", str(self.folder / "nginx.conf")]
+
+
+def has_ipv6() -> bool:
+    """Tell whether this machine has a loopback address of IPv6."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 def _write(source: Path, target: Path, changes: Mapping[str, str]) -> None:

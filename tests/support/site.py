@@ -77,12 +77,16 @@ class Site:
         ]
         return b"\r\n".join([*lines, b"", body])
 
-    def connect(self, *, tls: bool = True, name: str = HOST) -> socket.socket:
+    def connect(
+        self, *, tls: bool = True, name: str = HOST, address: str = "127.0.0.1"
+    ) -> socket.socket:
         """Open a connection to nginx, by default with TLS."""
         port = self.port if tls else self.plain_port
-        connection = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
-        if not tls:
-            return connection
+        connection = socket.create_connection((address, port), TIMEOUT_SECONDS)
+        return self.secured(connection, name) if tls else connection
+
+    def secured(self, connection: socket.socket, name: str = HOST) -> socket.socket:
+        """Begin TLS on a connection, for HTTP/1.1."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         context.set_alpn_protocols(["http/1.1"])
         try:
@@ -203,11 +207,15 @@ def serving(
 
 
 @contextmanager
-def nginx(site: Site) -> Iterator[None]:
-    """Run nginx with the files of `deploy/nginx`, on ports of this machine."""
+def nginx(site: Site, **changes: str) -> Iterator[None]:
+    """Run nginx with the files of `deploy/nginx`, on ports of this machine.
+
+    `changes` are further texts to replace in `usher.conf`.
+    """
     program = nginx_program()
     assert program is not None
-    process = subprocess.Popen([program, *nginx_arguments(site), "-g", "daemon off;"])
+    arguments = nginx_arguments(site, **changes)
+    process = subprocess.Popen([program, *arguments, "-g", "daemon off;"])
     try:
         wait(lambda: _listens(site.port))
         yield
@@ -216,7 +224,7 @@ def nginx(site: Site) -> Iterator[None]:
         process.wait()
 
 
-def nginx_arguments(site: Site) -> list[str]:
+def nginx_arguments(site: Site, **changes: str) -> list[str]:
     """Write the files of `deploy/nginx` for this machine; return what makes nginx read them."""
     files = NginxFiles(
         site.folder,
@@ -227,6 +235,7 @@ def nginx_arguments(site: Site) -> list[str]:
         changes={
             "timeout 10s": f"timeout {SHORT}",
             "usher-error.log crit": "usher-error.log error",
+            **changes,
         },
     )
     return files.write()
