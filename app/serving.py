@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import sys
 
 from flask import Flask
 
+from .errors import RefusedPin, SettingsError
 from .factory import create_app
 from .json_lines import log_as_json
 from .state import EXTENSION, State
@@ -19,10 +22,15 @@ def create_worker() -> Flask:
 
     It is known among the workers from now on, not from its first request on, and ends its
     process when a request hangs. What the process logs goes to the standard error as JSON.
-    Raises `SettingsError`.
+    Raises `SettingsError`, and ends the server when a PIN was refused.
     """
     log_as_json(sys.stderr)
-    app = create_app(spans=spans_for(os.environ))
+    try:
+        app = create_app(spans=spans_for(os.environ))
+    except SettingsError as error:
+        if any(isinstance(it, RefusedPin) for it in error.faults):
+            _end_server()
+        raise
     state: State = app.extensions[EXTENSION]
     state.background.start()
     # What Python loads with the first request can't be had while all descriptors are taken,
@@ -30,3 +38,10 @@ def create_worker() -> Flask:
     app.test_client().get(f"{state.settings.url_prefix}/health/live")
     app.wsgi_app = Watchdog(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def _end_server() -> None:
+    # It would start one worker after the other, each of which tries the PIN.
+    server = multiprocessing.parent_process()
+    if server is not None and server.pid is not None and server.is_alive():
+        os.kill(server.pid, signal.SIGTERM)

@@ -219,6 +219,36 @@ def test_a_refused_pin_is_tried_once_whatever_keys_there_are(
     assert "another-pin" not in result.output
 
 
+SERVER = """
+import multiprocessing, signal, sys
+from flask_usher.serving import create_worker
+
+ended = []
+signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+worker = multiprocessing.get_context("spawn").Process(target=create_worker)
+worker.start()
+worker.join()
+assert worker.exitcode == 1
+sys.exit(0 if ended else 1)
+"""
+
+
+@pytest.mark.softhsm
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(("pin", "ends"), [("another-pin", True), ("", False)])
+def test_a_worker_whose_pin_is_refused_has_no_successor(
+    installation: Installation, softhsm: SoftHsm, pin: str, ends: bool
+) -> None:
+    softhsm.add_key("signing", rsa_key("signing"))
+    softhsm.pin_file.write_text(pin)
+    settings = installation.toml(token={"signing_key": softhsm.uri("signing")})
+    environment = os.environ | {"USHER_SETTINGS": str(settings)}
+    done = subprocess.run(
+        [sys.executable, "-c", SERVER], env=environment, timeout=60, check=False
+    )
+    assert done.returncode == (0 if ends else 1)
+
+
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on"])
 @pytest.mark.usefixtures("tables")
 def test_debugging(
