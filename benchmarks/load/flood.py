@@ -10,6 +10,9 @@ import time
 from faults.deployment import Deployment
 from faults.page_views import Client
 
+PEOPLE = 4000
+"""So many that nobody comes near the limit of one person, however fast the answers come."""
+
 
 class Flood(threading.Thread):
     """So many browsers at once, in a thread, until `end`; `tokens` grows while it runs."""

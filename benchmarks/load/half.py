@@ -8,14 +8,14 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from faults.deployment import PEOPLE, Deployment, deployed
+from faults.deployment import Deployment, deployed
 from faults.report import percentile
 
 from ..http_path import tell
 from ..mint import bare_sign_cpu_microseconds
 from ..report import Measurement
 from .browsers import Browsers
-from .flood import Flood
+from .flood import PEOPLE, Flood
 from .schedule import Event, Kind
 
 BUDGET = 8.0

@@ -6,12 +6,12 @@ import argparse
 import time
 from collections.abc import Iterator
 
-from faults.deployment import PEOPLE, deployed
+from faults.deployment import deployed
 
 from ..http_path import tell
 from ..report import Measurement
 from . import meters
-from .flood import Flood
+from .flood import PEOPLE, Flood
 
 BUDGET_PERCENT = 5.0
 BROWSERS = 16
