@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sqlite3
 from collections.abc import Iterator
@@ -10,10 +9,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from support.capabilities import (
+    CAP_DAC_OVERRIDE,
+    effective_capabilities,
+    set_effective_capabilities,
+)
 from support.refusals import assert_page_refused, assert_refused
 from support.service import Browser, LogText, MakeService, Service
 
-NOBODY = 65534
 PAGE_BYTES = 4096
 
 
@@ -77,22 +80,17 @@ def test_row_163_no_space_is_left(shop: Service, jane: Browser, log: LogText) ->
 def without_rights(shop: Service) -> Iterator[None]:
     """Be a user who may read the database and not write to it."""
     files = [it for it in shop.folder.iterdir() if it.name.startswith("usher.db")]
-    closed = [it for it in shop.folder.parents if not it.stat().st_mode & 0o001]
-    modes = {it: it.stat().st_mode for it in (shop.folder, shop.audit_file, *files, *closed)}
-    for path in closed:
-        path.chmod(modes[path] | 0o011)
+    modes = {it: it.stat().st_mode for it in (shop.folder, *files)}
     for path in files:
         path.chmod(0o444)
     shop.folder.chmod(0o555)
-    shop.audit_file.chmod(0o666)
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(NOBODY)
+    before = effective_capabilities()
+    # Not as another user: who may not read Python's own files can load no module.
+    set_effective_capabilities(before & ~(1 << CAP_DAC_OVERRIDE))
     try:
         yield
     finally:
-        if is_root:
-            os.seteuid(0)
+        set_effective_capabilities(before)
         for path, mode in modes.items():
             path.chmod(mode)
 
