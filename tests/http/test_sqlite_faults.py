@@ -24,7 +24,8 @@ PAGE_BYTES = 4096
 def shop(make_service: MakeService) -> Service:
     service = make_service()
     service.signed_in("jane")
-    service.state.outcomes.save()
+    # It opens connections of its own, which others then find in the pool.
+    service.state.background.close()
     return service
 
 
