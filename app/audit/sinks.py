@@ -72,10 +72,9 @@ class FileSink:
             # A pipe that is opened for reading would seem to have a reader.
             special = self._file.exists() and not self._file.is_file()
             flags = (os.O_WRONLY if special else os.O_RDWR) | os.O_APPEND | os.O_CREAT
-            is_new = not self._file.exists()
+            if os.geteuid() == 0:
+                _make_for_owner_of_folder(self._file)
             descriptor = self._descriptor = os.open(self._file, flags, 0o600)
-            if is_new and os.geteuid() == 0:
-                _give_to_owner_of_folder(descriptor, self._file.parent)
         return descriptor
 
     def _close(self) -> None:
@@ -84,10 +83,22 @@ class FileSink:
             self._descriptor = None
 
 
-def _give_to_owner_of_folder(descriptor: int, folder: Path) -> None:
-    # A command that root runs must not leave a log to which the service can't write.
-    owner = folder.stat()
-    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+def _make_for_owner_of_folder(file: Path) -> None:
+    # A command that root runs must not leave a log to which the service can't write. What is
+    # given away was made in this very folder: its owner may have put a link there.
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        made = os.open(file.name, flags, 0o600, dir_fd=folder)
+        try:
+            owner = os.fstat(folder)
+            os.fchown(made, owner.st_uid, owner.st_gid)
+        finally:
+            os.close(made)
+    except FileExistsError:
+        pass
+    finally:
+        os.close(folder)
 
 
 class StreamSink:

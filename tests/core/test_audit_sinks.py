@@ -104,6 +104,18 @@ def test_row_165_a_log_that_root_makes_is_the_services(file: Path) -> None:
     assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (NOBODY, NOBODY, 0o600)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
+def test_row_165_root_gives_away_nothing_to_which_a_link_leads(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "log", tmp_path / "elsewhere"
+    folder.mkdir()
+    os.chown(folder, NOBODY, NOBODY)
+    file = folder / "audit.log"
+    file.symlink_to(elsewhere)
+    FileSink(file).write(LINE)
+    assert elsewhere.read_bytes() == LINE
+    assert elsewhere.stat().st_uid == 0
+
+
 def test_row_165_lines_of_two_processes_do_not_mix(file: Path) -> None:
     with two_writers(file, 2000):
         pass
