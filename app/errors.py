@@ -311,6 +311,11 @@ class SettingsError(UsherError):
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = faults
 
+    @property
+    def is_of_pin(self) -> bool:
+        """Whether a token has refused a PIN: to start again with it may lock the token."""
+        return any(isinstance(it, RefusedPin) for it in self.faults)
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -326,4 +331,4 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class RefusedPin(Fault):
-    """A PIN that a token has refused: to start again with it may lock the token."""
+    """A PIN that a token has refused."""

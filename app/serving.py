@@ -9,7 +9,7 @@ import sys
 
 from flask import Flask
 
-from .errors import RefusedPin, SettingsError
+from .errors import SettingsError
 from .factory import create_app
 from .json_lines import log_as_json
 from .state import EXTENSION, State
@@ -28,7 +28,7 @@ def create_worker() -> Flask:
     try:
         app = create_app(spans=spans_for(os.environ))
     except SettingsError as error:
-        if any(isinstance(it, RefusedPin) for it in error.faults):
+        if error.is_of_pin:
             _end_server()
         raise
     state: State = app.extensions[EXTENSION]

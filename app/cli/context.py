@@ -14,7 +14,7 @@ from flask_usher.providers.local import LocalProvider
 from .. import configuration
 from ..audit import Visit
 from ..database import Database
-from ..errors import PROBLEMS, RefusedPin, SettingsError, UsherError
+from ..errors import PROBLEMS, SettingsError, UsherError
 from ..extension import STDERR, build
 from ..schema import is_current
 from ..settings import Settings
@@ -67,8 +67,7 @@ def open_state(
 
 def settings_failure(error: SettingsError) -> Failure:
     """Return the failure that tells all faults."""
-    is_refused = any(isinstance(it, RefusedPin) for it in error.faults)
-    return (PinFailure if is_refused else Failure)(faults_text(error))
+    return (PinFailure if error.is_of_pin else Failure)(faults_text(error))
 
 
 def faults_text(error: SettingsError) -> str:
