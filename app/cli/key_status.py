@@ -147,9 +147,10 @@ def _lines(entries: list[Entry]) -> Iterator[str]:
 
 
 def _dates(entry: Entry) -> str:
-    was_in_force = entry.state != KeyState.NEXT and entry.confirmed_at is None
+    # One that was in force before there was any record has been staged by nobody.
+    is_staged = entry.state == KeyState.NEXT or entry.confirmed_at is not None
     dates = {
-        "on record since" if was_in_force else "staged": entry.staged_at,
+        "staged" if is_staged else "on record since": entry.staged_at,
         "confirmed": entry.confirmed_at,
         "in force since"
         if entry.state == KeyState.CURRENT
