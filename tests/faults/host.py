@@ -124,7 +124,6 @@ class Host:
         command = [sys.executable, "-c", SERVE, "serve"]
         command += [f"--workers={WORKERS}", f"--bind=unix:{self.socket}"]
         while self._wanted:
-            self.socket.unlink(missing_ok=True)
             with self._log.open("ab") as output:
                 self._process = subprocess.Popen(
                     command,
