@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +9,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from parts import ROOT
 from support.examinations import Examination, examined
+from support.pages import redis_permissions
 from support.postgresql import PostgresqlServer
 from support.redis_server import MakeRedis, RedisServer
 from support.service import MakeService, Service
@@ -157,9 +156,7 @@ def mute(server: RedisServer) -> None:
 
 def user_of_the_page(server: RedisServer) -> None:
     """Give it the permissions that the page on limits names, and no others."""
-    page = (ROOT / "docs/limits.md").read_text()
-    (told,) = re.findall(r"^ *ACL SETUSER usher on >PASSWORD (.+)$", page, re.M)
-    server.command("ACL", "SETUSER", "usher", "on", ">PASSWORD", *told.split())
+    server.command("ACL", "SETUSER", "usher", "on", ">PASSWORD", *redis_permissions().split())
 
 
 @pytest.mark.redis

@@ -19,11 +19,15 @@ START_SECONDS = 30
 
 
 class RedisServer:
-    """A server that keeps nothing when it stops; `options` are lines of its configuration."""
+    """A server that keeps nothing when it stops; `options` are lines of its configuration.
 
-    def __init__(self, program: Path, *options: str) -> None:
+    Its commands are given by `user`, where the default one may not.
+    """
+
+    def __init__(self, program: Path, *options: str, user: str | None = None) -> None:
         self._program = program
         self._options = options
+        self._user = user
         # Short, since the path of a socket may have 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="usher-redis-"))
         self.socket = self.folder / "socket"
@@ -83,7 +87,7 @@ class RedisServer:
 
     def command(self, *words: str, password: str | None = None) -> Any:
         """Give the server a command and return its answer."""
-        with redis.Redis.from_url(self.url, password=password) as client:
+        with redis.Redis.from_url(self.url, username=self._user, password=password) as client:
             return client.execute_command(*words)
 
     def drop_clients(self, password: str | None = None) -> None:
@@ -92,7 +96,7 @@ class RedisServer:
 
     def calls(self, command: str) -> int:
         """Return how often the server was given a command."""
-        with redis.Redis.from_url(self.url) as client:
+        with redis.Redis.from_url(self.url, username=self._user) as client:
             counts = client.info("commandstats").get(f"cmdstat_{command}", {})
         return int(counts.get("calls", 0))
 
@@ -112,8 +116,8 @@ def make_redis() -> Iterator[MakeRedis]:
     assert program is not None
     servers: list[RedisServer] = []
 
-    def make(*options: str) -> RedisServer:
-        servers.append(RedisServer(program, *options))
+    def make(*options: str, user: str | None = None) -> RedisServer:
+        servers.append(RedisServer(program, *options, user=user))
         servers[-1].start()
         return servers[-1]
 
