@@ -16,8 +16,10 @@ from typing import Any
 import psycopg
 
 USER = "usher"
+PORT = 5432
 START_SECONDS = 30
 CONFIGURATION = """
+port = {port}
 listen_addresses = ''
 unix_socket_directories = '{folder}'
 max_connections = 200
@@ -31,11 +33,16 @@ synchronous_commit = off
 class PostgresqlServer:
     """A server whose data live in a folder of its own; `programs` is where `initdb` is.
 
-    `options` are further lines of its configuration.
+    `options` are further lines of its configuration. Another `port` is for those that let it
+    listen on addresses too.
     """
 
-    def __init__(self, programs: Path, *options: str) -> None:
+    def __init__(
+        self, programs: Path, *options: str, superuser: str = USER, port: int = PORT
+    ) -> None:
         self._programs = programs
+        self._superuser = superuser
+        self._port = port
         # Short, since the path of a socket may have 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="usher-pg-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -50,15 +57,17 @@ class PostgresqlServer:
                 "extra_groups": [],
             }
         self._run(
-            "initdb", "-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
+            *("initdb", "-D", "data", "-U", superuser, "-A", "trust", "-E", "UTF8"),
+            *("--locale=C", "-N"),
         )
+        base = CONFIGURATION.format(folder=self.folder, port=port)
         with (self.folder / "data/postgresql.conf").open("a") as file:
-            file.write("\n".join([CONFIGURATION.format(folder=self.folder), *options, ""]))
+            file.write("\n".join([base, *options, ""]))
 
     @property
     def socket(self) -> Path:
         """Where the server listens."""
-        return self.folder / ".s.PGSQL.5432"
+        return self.folder / f".s.PGSQL.{self._port}"
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -119,12 +128,17 @@ class PostgresqlServer:
 
     def url(self, name: str) -> str:
         """Return SQLAlchemy's URL of a database."""
-        return f"postgresql+psycopg://{USER}@/{name}?host={self.folder}"
+        place = f"host={self.folder}&port={self._port}"
+        return f"postgresql+psycopg://{self._superuser}@/{name}?{place}"
 
     def execute(self, statement: str, database: str = "postgres") -> None:
         """Run a statement outside any transaction."""
         with psycopg.connect(
-            host=str(self.folder), user=USER, dbname=database, autocommit=True
+            host=str(self.folder),
+            port=self._port,
+            user=self._superuser,
+            dbname=database,
+            autocommit=True,
         ) as connection:
             connection.execute(statement.encode())
 
