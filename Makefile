@@ -41,7 +41,7 @@ run-host: $(VENV)/.installed
 	@$(PYTHON_IN_VENV) examples/host_app/run.py --host $(HOST) --port $(PORT) --var $(VAR)/host_app
 
 test: $(VENV)/.development tests/node/node_modules/.package-lock.json  ## Run the test suite on all processors; with ARGS, what they choose on one
-	@scripts/install-system-packages chromium curl logrotate nginx postgresql redis-server softhsm2 systemd
+	@scripts/install-system-packages chromium curl haproxy logrotate nginx postgresql redis-server softhsm2 systemd
 	@scripts/unpack-prometheus
 	@$(VENV)/bin/pytest $(or $(ARGS),--numprocesses=auto --dist=worksteal)
 

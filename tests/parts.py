@@ -39,6 +39,11 @@ def nginx_program() -> Path | None:
     return _command("nginx") or _file("/usr/sbin/nginx")
 
 
+def haproxy_program() -> Path | None:
+    """Return HAProxy, which ordinary users do not have on their path."""
+    return _command("haproxy") or _file("/usr/sbin/haproxy")
+
+
 def logrotate_program() -> Path | None:
     """Return logrotate, which ordinary users do not have on their path."""
     return _command("logrotate") or _file("/usr/sbin/logrotate")
@@ -73,6 +78,7 @@ PARTS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "postgresql": (postgresql_programs, "PostgreSQL is missing (Debian package postgresql)"),
     "redis": (redis_program, "Redis is missing (Debian package redis-server)"),
     "nginx": (nginx_program, "nginx is missing (Debian package nginx)"),
+    "haproxy": (haproxy_program, "HAProxy is missing (Debian package haproxy)"),
     "curl": (lambda: _command("curl"), "curl is missing (Debian package curl)"),
     "logrotate": (logrotate_program, "logrotate is missing (Debian package logrotate)"),
     "softhsm": (softhsm_module, "SoftHSM is missing (Debian package softhsm2)"),

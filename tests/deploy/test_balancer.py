@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import socket
 import tempfile
@@ -11,21 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from parts import ROOT
 from support.server import free_port
-from support.site import Site, everything, nginx, status
+from support.site import Site, everything, nginx_behind_balancer, status
 
 pytestmark = [pytest.mark.nginx, pytest.mark.slow]
-BALANCER = "10.0.0.4"
-"""Its address on the page."""
-
-
-def documented_directives() -> str:
-    """Return what the page tells to put into a file of its own."""
-    page = (ROOT / "docs/deployment.md").read_text()
-    found = re.search(r"```nginx\n(set_real_ip_from .*?)```", page, re.S)
-    assert found is not None
-    return found[1].replace(BALANCER, "127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +22,8 @@ def balanced(live: Site) -> Iterator[Site]:
     folder = Path(tempfile.mkdtemp(prefix="usher-site-"))
     site = replace(live, folder=folder, port=free_port(), plain_port=free_port())
     site.socket.symlink_to(live.socket)
-    (folder / "conf.d").mkdir()
-    (folder / "conf.d/balancer.conf").write_text(documented_directives())
     try:
-        with nginx(site, **{" ssl http2": " ssl http2 proxy_protocol"}):
+        with nginx_behind_balancer(site):
             yield site
     finally:
         shutil.rmtree(folder)

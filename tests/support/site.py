@@ -20,6 +20,7 @@ from typing import Any
 from parts import nginx_program
 from support.certificates import certificate
 from support.nginx_files import HOST, NginxFiles
+from support.pages import block
 from support.server import free_port
 from support.service import Service
 
@@ -222,6 +223,16 @@ def nginx(site: Site, **changes: str) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
+
+
+@contextmanager
+def nginx_behind_balancer(site: Site) -> Iterator[None]:
+    """Run nginx as the page has it behind a balancer with the PROXY protocol, at 127.0.0.1."""
+    told = block("deployment.md", "set_real_ip_from ", {"10.0.0.4": "127.0.0.1"})
+    (site.folder / "conf.d").mkdir(exist_ok=True)
+    (site.folder / "conf.d/balancer.conf").write_text(told)
+    with nginx(site, **{" ssl http2": " ssl http2 proxy_protocol"}):
+        yield
 
 
 def nginx_arguments(site: Site, **changes: str) -> list[str]:
