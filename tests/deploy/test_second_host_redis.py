@@ -21,6 +21,7 @@ from support.service import LogText, MakeService, Service
 pytestmark = pytest.mark.redis
 NAME = "redis.internal"
 """Its name on the page."""
+OTHER_NAME = "other.internal"
 ADDRESS = "127.0.0.20"
 """What stands for the address on the page."""
 PASSWORD = "PASSWORD-of-the-limits"
@@ -72,7 +73,7 @@ def make_redis_host(
     look_up = socket.getaddrinfo
 
     def with_hosts_file(host: str | bytes | None, *args: Any, **options: Any) -> Any:
-        return look_up(ADDRESS if host == NAME else host, *args, **options)
+        return look_up(ADDRESS if host in (NAME, OTHER_NAME) else host, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", with_hosts_file)
 
@@ -177,11 +178,13 @@ def test_a_server_of_another_authority_is_not_believed(
     redis_host: RedisHost, make_host: MakeHost, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = certificate(tmp_path_factory.mktemp("another-authority"), NAME)
+    assert not make_host(redis_host.settings()).state.limits.are_degraded()
     assert make_host(redis_host.settings(trusted=other)).state.limits.are_degraded()
 
 
 def test_a_server_of_another_name_is_not_believed(
     make_redis_host: MakeRedisHost, make_host: MakeHost
 ) -> None:
-    redis_host = make_redis_host("other.internal")
+    redis_host = make_redis_host(OTHER_NAME)
+    assert not make_host(redis_host.settings({NAME: OTHER_NAME})).state.limits.are_degraded()
     assert make_host(redis_host.settings()).state.limits.are_degraded()
