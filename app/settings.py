@@ -238,6 +238,16 @@ class RedisSettings(Table):
     ca_file: ExistingFile | None = None
     """Path of the certificates to trust with `rediss://` instead of the system's (PEM)."""
 
+    @field_validator("ca_file")
+    @classmethod
+    def _is_for_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        url = info.data.get("url")
+        if value and url and not url.get_secret_value().startswith("rediss:"):
+            raise fault(
+                "a file only with rediss:// in redis.url: without TLS there is no certificate"
+            )
+        return value
+
 
 class AuditSettings(Table):
     """`[audit]`: where the line for each decision goes."""

@@ -73,6 +73,24 @@ def test_what_is_no_address_of_a_redis_is_not_shown(
     assert "redis://USER:PASSWORD@HOST" in faults["redis.url"].expected
 
 
+@pytest.mark.parametrize("url", ["redis://cache.internal", "unix:///run/redis/socket"])
+def test_certificates_to_trust_are_for_tls_alone(installation: Installation, url: str) -> None:
+    file = str(installation.file("ca.pem", ""))
+    faults = installation.faults(redis={"url": url, "ca_file": file})
+    expected = "a file only with rediss:// in redis.url: without TLS there is no certificate"
+    assert list(faults) == ["redis.ca_file"]
+    assert faults["redis.ca_file"].found == repr(file)
+    assert faults["redis.ca_file"].expected == expected
+    settings = installation.settings(redis={"url": "rediss://cache.internal", "ca_file": file})
+    assert settings.redis is not None
+    assert str(settings.redis.ca_file) == file
+
+
+def test_beside_a_wrong_address_certificates_are_no_fault(installation: Installation) -> None:
+    file = str(installation.file("ca.pem", ""))
+    assert list(installation.faults(redis={"url": "", "ca_file": file})) == ["redis.url"]
+
+
 def test_without_an_address_there_is_no_table(installation: Installation) -> None:
     assert list(installation.faults(redis={})) == ["redis.url"]
     assert installation.settings().redis is None
