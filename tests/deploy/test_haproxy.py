@@ -115,3 +115,19 @@ def test_a_host_gets_no_visitors_while_something_is_away(
     wait(lambda: balancer.states() == {"web-1": UP, "web-2": UP})
     assert {ask(balancer, first) for _ in range(REQUESTS)} == {200}
     assert balancer.connections()["web-2"] > before["web-2"]
+
+
+def test_what_a_host_refuses_goes_to_another_before_a_check_has_noticed(
+    balancer: Haproxy, first: Site, parts: dict[str, ExitStack]
+) -> None:
+    balancer.check_no_more()
+    parts["nginx"].close()
+    before = first.service.audit_size()
+    assert {ask(balancer, first) for _ in range(REQUESTS)} == {200}
+    issued = [it["code"] for it in first.service.audit_lines(slice(before, None))]
+    assert issued == ["issued"] * REQUESTS
+    refused = balancer.servers()["web-2"]
+    assert refused["status"] == "no check"
+    assert int(refused["wredis"]) >= REQUESTS // 2
+    # HAProxy waits a second before it asks the same server again.
+    assert int(refused["wretr"]) == 0

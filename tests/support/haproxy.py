@@ -17,7 +17,7 @@ from support.site import everything, wait
 # What the page leaves to the operator, with checks ten times as often.
 CONFIGURATION = """
 global
-    stats socket {folder}/stats mode 600
+    stats socket {folder}/stats mode 600 level admin
 defaults
     mode tcp
     timeout connect 5s
@@ -41,12 +41,7 @@ class Haproxy:
 
     def servers(self) -> dict[str, dict[str, str]]:
         """Return the row of the statistics for each server of the backend, by its name."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(30)
-            connection.connect(str(self.folder / "stats"))
-            connection.sendall(b"show stat\n")
-            table = everything(connection).decode().removeprefix("# ")
-        rows = csv.DictReader(table.splitlines())
+        rows = csv.DictReader(self._told("show stat").removeprefix("# ").splitlines())
         return {it["svname"]: it for it in rows if it["type"] == "2"}
 
     def states(self) -> dict[str, tuple[str, str]]:
@@ -63,6 +58,18 @@ class Haproxy:
     def connections(self) -> dict[str, int]:
         """Return how many visitors each server was given."""
         return {name: int(row["stot"]) for name, row in self.servers().items()}
+
+    def check_no_more(self) -> None:
+        """Let no check say any more that a server is down."""
+        for name in self.servers():
+            assert self._told(f"disable health usher/{name}").strip() == ""
+
+    def _told(self, command: str) -> str:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            connection.connect(str(self.folder / "stats"))
+            connection.sendall(f"{command}\n".encode())
+            return everything(connection).decode()
 
 
 @contextmanager
