@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from .page_origins import Relation, relation
 from .settings import Settings
@@ -72,12 +73,21 @@ class Answers:
     sign_in: tuple[Answer, ...]
 
 
+def trusted_certificates(ca_file: Path | None) -> str:
+    """Return the file of the authorities to trust at the service's address.
+
+    Without one of the operator's own, those that are public: what this machine trusts beyond
+    them, or lacks of them, says nothing of visitors' browsers.
+    """
+    return DEFAULT_CA_BUNDLE_PATH if ca_file is None else str(ca_file)
+
+
 class Probe:
     """Asks the service as a browser would that shows a page of `page`'s origin.
 
     It sends no credentials, keeps no cookies, follows no redirect to other origins, and takes
     neither proxies nor passwords from the environment. `ca_file` holds the certificates to
-    trust instead of the usual ones.
+    trust instead of the public ones.
     """
 
     def __init__(self, settings: Settings, page: str, ca_file: Path | None = None) -> None:
@@ -86,7 +96,7 @@ class Probe:
         self._relation = relation(page, settings.public_url)
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.verify = True if ca_file is None else str(ca_file)
+        self._session.verify = trusted_certificates(ca_file)
         self._session.headers["User-Agent"] = "usher check"
 
     def ask(self) -> Answers:

@@ -82,7 +82,7 @@ class IssuerSettings(Table):
     private_networks: tuple[Network, ...] = ()
     """Networks inside which the provider may be; else only public addresses are called."""
     ca_file: ExistingFile | None = None
-    """Path of the certificates to trust instead of the system's."""
+    """Path of the certificates to trust instead of the public ones."""
     insecure_loopback: StrictBool = False
     """Talk plain http with a provider on this machine. For tests and demos."""
 

@@ -22,7 +22,7 @@ from .embed import page_origin
 @click.option(
     "--ca-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --page: trust these certificates (PEM) instead of the usual ones.",
+    help="With --page: trust these certificates (PEM) instead of the public ones.",
 )
 @click.pass_context
 def check(

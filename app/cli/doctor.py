@@ -28,7 +28,7 @@ PLURALS = {"ok": "ok", "warning": "warnings", "fault": "faults"}
 @click.option(
     "--ca-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Trust these certificates (PEM) at public_url instead of the usual ones.",
+    help="Trust these certificates (PEM) at public_url instead of the public ones.",
 )
 @click.pass_context
 def doctor(context: click.Context, as_json: bool, strict: bool, ca_file: Path | None) -> None:

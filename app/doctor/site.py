@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ..findings import Finding, fault, ok, warning
 from ..page_findings import findings, origin_findings
 from ..page_origins import Relation, relation
-from ..page_probe import Answer, Probe, Unreachable
+from ..page_probe import Answer, Probe, Unreachable, trusted_certificates
 from ..settings import Settings
 from .subject import Subject
 
@@ -86,7 +86,7 @@ def _health(answer: Answer) -> Finding:
 def _certificate(origin: str, ca_file: Path | None) -> Iterator[Finding]:
     parts = urlsplit(origin)
     host, port = parts.hostname or "", parts.port or 443
-    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    context = ssl.create_default_context(cafile=trusted_certificates(ca_file))
     try:
         with (
             socket.create_connection((host, port), TIMEOUT_SECONDS) as plain,

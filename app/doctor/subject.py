@@ -14,7 +14,7 @@ class Subject:
     """An installation whose settings can be read.
 
     `file` is the settings' file, if there is one; `ca_file` holds the certificates to trust
-    instead of the usual ones, when the site is asked.
+    instead of the public ones, when the site is asked.
     """
 
     state: State

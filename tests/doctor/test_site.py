@@ -202,6 +202,15 @@ def test_a_certificate_that_nobody_trusts(front: Front) -> None:
     assert "--ca-file" in found["certificate"].remedy
 
 
+def test_what_this_machine_alone_trusts_is_trusted_by_no_check(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(front.certificate))
+    found = front.site(front.block, "--strict")
+    assert found["certificate"].found == "is refused: self-signed certificate"
+    assert "the certificate is refused" in found["connection"].found
+
+
 def test_nobody_answers(front: Front) -> None:
     found = examined(front.service.environment).families["Site"]
     assert list(found) == ["connection"]
