@@ -16,7 +16,7 @@ from flask_usher.providers.accounts import NewAccount
 from flask_usher.providers.local import LocalProvider
 from flask_usher.providers.passwords import UnusablePassword, prepare
 
-from .. import configuration, keys
+from .. import configuration, keys, server
 from ..errors import SettingsError
 from ..extension import STDERR, build
 from ..schema import upgrade
@@ -193,9 +193,7 @@ def _banner(address: str, var: Path, password: str) -> str:
 
 def _server(host: str, port: int, workers: int) -> list[str]:
     return [
-        sys.executable,
-        "-m",
-        "granian",
+        *server.command(),
         "--interface=wsgi",
         "--factory",
         f"--host={host}",

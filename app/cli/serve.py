@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from .. import configuration
+from .. import configuration, server
 from ..errors import Fault, SettingsError
 from ..extension import STDERR, build
 from ..production import (
@@ -172,8 +172,9 @@ def _command(workers: int, threads: int, memory: int, bind: str) -> list[str]:
         host, _, port = bind.rpartition(":")
         place = [f"--host={host.strip('[]')}", f"--port={port}"]
     return [
-        # Without -P, a file in the working directory could pose as a library.
-        *(sys.executable, "-P", "-m", "granian", "--interface=wsgi", "--factory"),
+        *server.command(),
+        "--interface=wsgi",
+        "--factory",
         *place,
         f"--workers={workers}",
         f"--blocking-threads={threads}",

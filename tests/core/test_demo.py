@@ -314,6 +314,7 @@ def test_it_serves_until_it_is_stopped(
     out, err = process.communicate(timeout=STOP_SECONDS)
     assert process.returncode == 0
     assert re.search(r"password  \S+\n", out)
+    assert "Python threads" not in out
     assert "Traceback" not in err
     assert (var / "usher.db").exists()
 

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support.installations import Installation
 from support.keys import private_pem, rsa_key
+from support.server import free_port
 from support.softhsm import SoftHsm
 
 from flask_usher import schema
@@ -298,6 +299,44 @@ def test_only_the_proxy_may_reach_it(installation: Installation, bind: str) -> N
 @pytest.mark.usefixtures("tables")
 def test_the_proxy_may(installation: Installation, bind: str) -> None:
     assert check(installation, "--bind", bind).exit_code == 0
+
+
+WORKER = """
+import sys
+print("loaded:", "flask_usher" in sys.modules, flush=True)
+raise SystemExit(1)
+"""
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_server_tells_of_all_but_the_number_of_threads(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, list[str], dict[str, str]]] = []
+    monkeypatch.setattr(os, "execve", lambda *it: started.append(it))
+    monkeypatch.setenv("USHER_SETTINGS", str(installation.toml(**GOOD)))
+    # It warns of more threads of its own than there are processors, too.
+    monkeypatch.setenv("GRANIAN_RUNTIME_THREADS", str((os.cpu_count() or 1) + 1))
+    monkeypatch.setenv("PYTHONPATH", str(installation.folder))
+    arguments = ["serve", "--workers=2", "--threads=256", f"--bind=127.0.0.1:{free_port()}"]
+    CliRunner().invoke(main, arguments, catch_exceptions=False)
+    ((program, command, environment),) = started
+    installation.file("worker.py", WORKER)
+    done = subprocess.run(
+        [program, *command[1:-1], "worker:app"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Python threads" not in done.stdout
+    assert "[WARNING] Configured number of Rust threads" in done.stdout
+    assert "[ERROR] Unexpected exit from worker" in done.stdout
+    # Workers are forked, and what they had from the start no reload would read anew.
+    assert "loaded: False" in done.stdout
+    assert "loaded: True" not in done.stdout
 
 
 def test_with_faults_nothing_listens(installation: Installation) -> None:
