@@ -296,7 +296,8 @@ def _redis_url(value: object) -> str:
     else:
         known = parts.scheme in {"redis", "rediss"} and _HOST.fullmatch(host) and port != 0
         well_formed = bool(known and re.fullmatch(_DB_PATH, parts.path) and not parts.query)
-    if not well_formed or parts.fragment:
+    # The client knows the scheme in small letters only.
+    if not well_formed or parts.fragment or not value.startswith(f"{parts.scheme}:"):
         raise hidden_fault(expected)
     return value
 

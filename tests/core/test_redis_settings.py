@@ -49,6 +49,7 @@ def test_addresses_of_a_redis(installation: Installation, url: str) -> None:
         pytest.param([PASSWORD], id="list"),
         pytest.param({"password": PASSWORD}, id="table"),
         pytest.param("", id="empty"),
+        pytest.param(f"REDISS://:{PASSWORD}@cache.internal", id="large-letters"),
         pytest.param("redis://", id="no-host"),
         pytest.param(f"redis://:{PASSWORD}@", id="no-host-but-a-password"),
         pytest.param(f"redis://cache.internal:{PASSWORD}", id="bad-port"),
