@@ -236,7 +236,7 @@ class RedisSettings(Table):
     url: Annotated[SecretStr, RedisUrl]
     """`redis://`, `rediss://` or `unix://`, with user and password if there are any."""
     ca_file: ExistingFile | None = None
-    """Path of the certificates to trust with `rediss://` instead of the system's (PEM)."""
+    """Path of certificates to trust with `rediss://` besides the system's (PEM)."""
 
     @field_validator("ca_file")
     @classmethod
