@@ -18,7 +18,7 @@ UNTOLD = "Configuration allows spawning up to "
 
 def command() -> list[str]:
     """Return the command that runs granian; its options and what it is to load follow."""
-    # Without -P, a file in the working directory could pose as a library.
+    # Without -P, the modules beside this file would pose as libraries, `limits` as one.
     return [sys.executable, "-P", __file__]
 
 
