@@ -17,13 +17,13 @@ TYPES = $(if $(WHEEL),,build/types/.installed)
 SOURCES = $(shell find app providers -type f -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help run run-local run-oidc test lint check bench faults load docs pins clean
+.PHONY: help run run-local run-oidc test lint check bench faults machine load docs pins clean
 
 help:  ## Show this list
 	@echo "Usher decides who may use the authenticated chat, and mints the token for it."
 	@echo
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-	  printf '  make %-6s %s\n' "$$name" "$$text"; done
+	  printf '  make %-7s %s\n' "$$name" "$$text"; done
 	@echo
 	@echo "Start here:   make run                       then open the address that it prints"
 	@echo "One test:     make test ARGS='-k sign_in'    (ARGS goes to pytest, or to the benchmark)"
@@ -62,6 +62,10 @@ bench: $(VENV)/.development benchmarks/node/node_modules/.package-lock.json  ## 
 faults: $(VENV)/.development  ## Break things in a whole deployment under load, and look at every token; ARGS=--short in two minutes
 	@scripts/install-system-packages nginx postgresql redis-server
 	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m faults $(ARGS)
+
+machine: $(VENV)/.development  ## Follow the page on deployment in a virtual machine, under systemd; as root, twenty minutes
+	@scripts/install-system-packages debootstrap e2fsprogs openssh-client qemu-system-x86
+	@PYTHONPATH=tests $(PYTHON_IN_VENV) -m machine $(ARGS)
 
 load: $(VENV)/.development benchmarks/node/node_modules/.package-lock.json  ## Measure a whole deployment under page views; ARGS=half, peer or memory for other figures, ARGS=--help
 	@scripts/install-system-packages nginx postgresql redis-server wrk
