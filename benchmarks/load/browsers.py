@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
 import threading
@@ -47,6 +48,9 @@ class Browsers(threading.Thread):
 
     def run(self) -> None:
         """Send everything and wait for the answers."""
+        # To go through all that is there now, again and again, would hold up every visitor.
+        gc.collect()
+        gc.freeze()
         asyncio.run(self._all())
 
     async def _all(self) -> None:
