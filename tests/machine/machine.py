@@ -1,20 +1,29 @@
-"""A virtual machine that QEMU runs, and root's shell in it."""
+"""A virtual machine that QEMU emulates, and root's shell in it."""
 
 from __future__ import annotations
 
 import shlex
 import subprocess
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from support.server import free_port
+from support.site import wait
 
 from .image import Image
 
 MEMORY_MIB = 2048
 START_SECONDS = 300
+OPTIONS = {
+    "StrictHostKeyChecking": "no",
+    "UserKnownHostsFile": "/dev/null",
+    "LogLevel": "ERROR",
+    "ConnectTimeout": "5",
+    # A machine that starts again ends no connection.
+    "ServerAliveInterval": "5",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,52 +34,12 @@ class Answer:
     printed: str
 
 
+@dataclass(frozen=True, slots=True)
 class Machine:
-    """A `with` block in which the machine runs. Its disk is forgotten at the end.
+    """A running machine; `key` is root's."""
 
-    `accelerator` is QEMU's: `tcg` emulates and works everywhere, `kvm` is ten times as fast.
-    """
-
-    def __init__(self, image: Image, log: Path, accelerator: str) -> None:
-        self._image, self._log = image, log
-        self._port = free_port()
-        processor = {"tcg": "max", "kvm": "host"}[accelerator]
-        self._command = [
-            "qemu-system-x86_64",
-            *("-accel", accelerator, "-cpu", processor, "-smp", "2", "-m", str(MEMORY_MIB)),
-            *("-kernel", str(image.kernel), "-initrd", str(image.initrd), "-nographic"),
-            *("-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0"),
-            *("-drive", f"file={image.disk},if=virtio,format=raw,snapshot=on"),
-            *("-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self._port}-:22"),
-        ]
-
-    def __enter__(self) -> Machine:
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        try:
-            self.wait()
-        except BaseException:
-            self._end()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._end()
-
-    def wait(self) -> None:
-        """Wait until it can be reached."""
-        deadline = time.monotonic() + START_SECONDS
-        while self.run("true").status != 0:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the machine does not start: {self._log}")
-            time.sleep(1)
+    port: int
+    key: Path
 
     def run(self, script: str) -> Answer:
         """Run a script of bash until a command of it fails; its commands are printed too."""
@@ -94,18 +63,31 @@ class Machine:
         subprocess.run([*self._ssh(), command], input=archive, check=True)
 
     def _ssh(self) -> list[str]:
-        options = {
-            "StrictHostKeyChecking": "no",
-            "UserKnownHostsFile": "/dev/null",
-            "LogLevel": "ERROR",
-            "ConnectTimeout": "5",
-            # A machine that starts again ends no connection.
-            "ServerAliveInterval": "5",
-        }
-        said = [word for name, it in options.items() for word in ("-o", f"{name}={it}")]
-        key, port = str(self._image.key), str(self._port)
-        return ["ssh", "-i", key, "-p", port, *said, "root@127.0.0.1"]
+        said = [word for name, it in OPTIONS.items() for word in ("-o", f"{name}={it}")]
+        return ["ssh", "-i", str(self.key), "-p", str(self.port), *said, "root@127.0.0.1"]
 
-    def _end(self) -> None:
-        self._process.terminate()
-        self._process.wait()
+
+@contextmanager
+def running(image: Image, log: Path) -> Iterator[Machine]:
+    """Run a machine for the block. Its disk is forgotten at the end."""
+    machine = Machine(free_port(), image.key)
+    command = [
+        "qemu-system-x86_64",
+        *("-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MIB)),
+        *("-kernel", str(image.kernel), "-initrd", str(image.initrd), "-nographic"),
+        *("-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0"),
+        *("-drive", f"file={image.disk},if=virtio,format=raw,snapshot=on"),
+        *("-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{machine.port}-:22"),
+    ]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    try:
+        wait(
+            lambda: process.poll() is not None or machine.run("true").status == 0, START_SECONDS
+        )
+        if process.poll() is not None:
+            raise RuntimeError(f"the machine does not start: {log}")
+        yield machine
+    finally:
+        process.terminate()
+        process.wait()

@@ -2,7 +2,8 @@
 
     visitor.py HOST CERTIFICATE USERNAME PASSWORD
 
-Ends with a line of JSON: `tokens`, and `failed`, a list of when and why there was none.
+Prints a line when it begins to ask, and ends with one of JSON: `tokens`, and `failed`, a list
+of when and why there was none.
 """
 
 import http.client
@@ -27,6 +28,7 @@ def main(host: str, certificate: str, username: str, password: str) -> None:
     connection = http.client.HTTPSConnection(host, context=trust, timeout=30)
     cookie = _sign_in(connection, host, username, password)
     tokens, failed = 0, []
+    print("asking", flush=True)
     while not ended:
         try:
             status: int | str = _ask(connection, host, cookie)
