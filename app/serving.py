@@ -12,6 +12,7 @@ from flask import Flask
 from .errors import SettingsError
 from .factory import create_app
 from .json_lines import log_as_json
+from .processors import keep_to_one
 from .state import EXTENSION, State
 from .tracing import spans_for
 from .watchdog import Watchdog
@@ -25,6 +26,17 @@ def create_worker() -> Flask:
     Raises `SettingsError`, and ends the server when a PIN was refused.
     """
     log_as_json(sys.stderr)
+    return _worker()
+
+
+def create_worker_on_one_processor() -> Flask:
+    """Return the same, for a process that keeps to one processor from now on."""
+    log_as_json(sys.stderr)
+    keep_to_one()
+    return _worker()
+
+
+def _worker() -> Flask:
     try:
         app = create_app(spans=spans_for(os.environ))
     except SettingsError as error:

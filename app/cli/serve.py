@@ -190,8 +190,16 @@ def _command(workers: int, threads: int, memory: int, bind: str) -> list[str]:
         f"--rss-sample-interval={MEMORY_LOOK_SECONDS}",
         f"--rss-samples={MEMORY_LOOKS}",
         "--log-level=warning",
-        "flask_usher.serving:create_worker",
+        f"flask_usher.serving:{_factory(workers)}",
     ]
+
+
+def _factory(workers: int) -> str:
+    # With fewer workers than processors, or with more on some of them than on others, the
+    # kernel spreads them better.
+    if workers % len(os.sched_getaffinity(0)):
+        return "create_worker"
+    return "create_worker_on_one_processor"
 
 
 def _is_loopback_port(value: str) -> bool:

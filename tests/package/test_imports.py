@@ -36,7 +36,7 @@ LAYERS = """
     timing
     keys
     keyed_digests timestamps errors page_origins script_files request_ids findings
-    whole_answers server
+    whole_answers server processors
 """
 """The modules and packages of `app`. Imports go down: never up, never to the same line."""
 
