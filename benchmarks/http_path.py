@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def _run(installation: Installation, rounds: int, seconds: int) -> tuple[Rounds,
     usher, peer = Rounds(), Rounds()
     signatures = []
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as cookies:
-        cookies.write("\n".join(installation.cookies))
+        cookies.write(cookie_lines(installation))
         cookies.flush()
         for number in range(rounds):
             for name, command, seen in (
@@ -100,6 +100,11 @@ def _round(
     seen.p99_milliseconds.append(result["p99_ms"])
 
 
+def cookie_lines(installation: Installation) -> str:
+    """Return what `load.lua` reads."""
+    return "".join(f"usher={it}\n" for it in installation.cookies)
+
+
 def prove(installation: Installation) -> None:
     """Make sure that the server really issues tokens before it is measured."""
     base = installation.settings.public_url
@@ -124,11 +129,24 @@ def prove(installation: Installation) -> None:
 
 
 def load(
-    base: str, cookies: str, seconds: int, connections: int = CONNECTIONS
+    base: str,
+    cookies: str,
+    seconds: int,
+    connections: int = CONNECTIONS,
+    *,
+    origin: str | None = None,
+    rate: float | None = None,
+    processors: Collection[int] = (LOAD_CPU,),
 ) -> dict[str, float]:
-    """Let wrk ask for tokens with the cookies in a file; return what `load.lua` tells."""
-    command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{connections}"]
-    command += [f"-d{seconds}s", "-s", str(HERE / "load.lua"), base, "--", cookies, base]
+    """Let wrk ask for tokens with the cookies in a file; return what `load.lua` tells.
+
+    Each connection asks again when it is answered, or, with `rate`, after a pause of random
+    length, so that together they ask so often in a second. wrk runs on these `processors`.
+    """
+    pause = 0.0 if rate is None else connections / rate * 1000
+    command = ["taskset", "-c", ",".join(map(str, processors)), "wrk", "-t1"]
+    command += [f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / "load.lua"), base]
+    command += ["--", cookies, origin or base, f"{pause:.3f}"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(printed.stdout.splitlines()[-1])
     if result["errors"]:

@@ -1,12 +1,23 @@
 -- For wrk: what usher.js sends, with the cookies of several people in turn; tells the end as JSON.
+-- Arguments: a file with a cookie in each line, the origin, and the mean pause of a connection
+-- before each request, in milliseconds. Pauses are exponential, so that those of many connections
+-- are the page views of people who know nothing of each other.
 local requests, turn = {}, 0
 
 function init(arguments)
+  local host = arguments[2]:match("//(.*)")
+  local pause = tonumber(arguments[3])
+  if pause > 0 then
+    function delay()
+      return math.floor(0.5 - pause * math.log(1 - math.random()))
+    end
+  end
   for line in io.lines(arguments[1]) do
     local headers = {
       ["Accept"] = "*/*",
       ["Content-Type"] = "application/json",
-      ["Cookie"] = "usher=" .. line,
+      ["Cookie"] = line,
+      ["Host"] = host,
       ["Origin"] = arguments[2],
       ["Sec-Fetch-Mode"] = "cors",
       ["Sec-Fetch-Site"] = "same-origin",

@@ -3,67 +3,55 @@
 from __future__ import annotations
 
 import argparse
-import random
+import os
 import statistics
-import time
 from collections.abc import Iterator
+from functools import partial
 
-from faults.deployment import Deployment, deployed
-from faults.report import percentile
+from faults.deployment import deployed
+from support.nginx_files import HOST
 
-from ..http_path import tell
+from ..http_path import load, tell
 from ..mint import bare_sign_cpu_microseconds
 from ..report import Measurement
-from .browsers import Browsers
-from .flood import PEOPLE, Flood
-from .schedule import Event, Kind
+from .flood import PEOPLE
 
 BUDGET = 8.0
 BROWSERS = 16
-WARM_SECONDS = 3.0
+BROWSERS_AT_HALF_LOAD = 200
+WARM_SECONDS = 3
 SIGNATURES = 1500
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Measurement]:
     """Give the ratio, and what it is made of."""
-    with deployed(PEOPLE, PEOPLE, 1, direct=True) as deployment:
-        tell(f"As many tokens as possible for {arguments.seconds / 3:g} s")
-        most = _most(deployment, arguments.seconds / 3)
+    seconds = int(arguments.seconds)
+    with deployed(PEOPLE, PEOPLE, 1, direct=True, from_one_address=True) as deployment:
+        cookies = deployment.folder / "cookies.txt"
+        cookies.write_text("".join(f"__Host-usher={it.cookie}\n" for it in deployment.people))
+        ask = partial(
+            load,
+            f"https://localhost:{deployment.port}",
+            str(cookies),
+            origin=f"https://{HOST}",
+            processors=os.sched_getaffinity(0),
+        )
         signatures = [bare_sign_cpu_microseconds(SIGNATURES)]
-        tell(f"{most / 2:.0f} tokens a second for {arguments.seconds:g} s")
-        browsers = Browsers(deployment, _tokens(most / 2, arguments.seconds, arguments.seed))
-        browsers.start()
-        browsers.join()
+        tell(f"As many tokens as possible for {seconds / 3:g} s")
+        ask(WARM_SECONDS, BROWSERS)
+        full = ask(seconds // 3, BROWSERS)
+        most = full["requests"] / full["seconds"]
+        tell(f"One at a time for {WARM_SECONDS} s")
+        alone = ask(WARM_SECONDS, 1)
+        tell(f"{most / 2:.0f} tokens a second for {seconds} s")
+        half = ask(seconds, BROWSERS_AT_HALF_LOAD, rate=most / 2)
         signatures.append(bare_sign_cpu_microseconds(SIGNATURES))
-    settled = [it for it in browsers.seen if it.due >= WARM_SECONDS]
-    p50, p99 = (percentile([it.seconds for it in settled], it) for it in (50, 99))
-    late = percentile([it.late for it in settled], 99)
-    sign = statistics.mean(signatures) / 1e6
-    yield Measurement("p99 at half load ÷ bare RSA sign", p99 / sign, "×", BUDGET)
+    sign = statistics.mean(signatures) / 1000
+    yield Measurement("p99 at half load ÷ bare RSA sign", half["p99_ms"] / sign, "×", BUDGET)
+    yield Measurement("p50 at half load ÷ bare RSA sign", half["p50_ms"] / sign, "×")
+    yield Measurement("p50 of one at a time ÷ bare RSA sign", alone["p50_ms"] / sign, "×")
     yield Measurement("tokens a second at full load", most, "/s")
-    yield Measurement("p50 at half load", p50 * 1000, "ms")
-    yield Measurement("p99 at half load", p99 * 1000, "ms")
-    yield Measurement("this client's own delay, p99", late * 1000, "ms")
-    yield Measurement("bare RSA sign", sign * 1e6, "µs")
-    failed = sum(not it.is_good for it in browsers.seen)
-    yield Measurement("requests without a token", failed, "", 0)
-
-
-def _most(deployment: Deployment, seconds: float) -> float:
-    flood = Flood(deployment, BROWSERS)
-    flood.start()
-    time.sleep(WARM_SECONDS)
-    before, started = flood.tokens, time.monotonic()
-    time.sleep(seconds)
-    speed = (flood.tokens - before) / (time.monotonic() - started)
-    flood.end()
-    return speed
-
-
-def _tokens(rate: float, seconds: float, seed: int) -> list[Event]:
-    chance, at = random.Random(seed), 0.0
-    events = []
-    while at < seconds:
-        at += chance.expovariate(rate)
-        events.append(Event(at, chance.randrange(PEOPLE), Kind.REFRESH))
-    return events
+    yield Measurement("tokens a second at half load", half["requests"] / half["seconds"], "/s")
+    yield Measurement("p50 at half load", half["p50_ms"], "ms")
+    yield Measurement("p99 at half load", half["p99_ms"], "ms")
+    yield Measurement("bare RSA sign", sign * 1000, "µs")

@@ -55,7 +55,7 @@ url = "{redis}"
 file = "audit/audit.log"
 
 [limits]
-workers = {workers}
+{limits}
 
 [policy]
 file = "policy.toml"
@@ -63,6 +63,12 @@ file = "policy.toml"
 [proxy]
 trusted_addresses = ["127.0.0.1"]
 """
+UNLIMITED_ADDRESS = '\ntokens_per_address = "1000000 per 60 seconds"'
+NGINX_CHANGES = {"usher-error.log crit": "usher-error.log error"}
+UNLIMITED_NGINX = {
+    "rate=50r/s": "rate=50000r/s",
+    f"server_name {HOST};": f"server_name {HOST} localhost;",
+}
 POLICY = """\
 [[rules]]
 code = "suspended-{number}"
@@ -161,11 +167,13 @@ def deployed(
     host_count: int = HOSTS,
     *,
     direct: bool = False,
+    from_one_address: bool = False,
     password_hash: str = "-",
 ) -> Iterator[Deployment]:
     """Run the deployment for the block, with so many accounts of which some are signed in.
 
-    With `direct`, the hosts reach PostgreSQL without the line that can be broken.
+    With `direct`, the hosts reach PostgreSQL without the line that can be broken. With
+    `from_one_address`, nothing limits a single address, and nginx is `localhost` too.
     """
     with ExitStack() as stack:
         # Short, since the path of a socket may have 107 bytes.
@@ -181,9 +189,11 @@ def deployed(
         url = f"postgresql+psycopg://usher@/{name}?host={folder}"
         if direct:
             url = postgresql.url(name)
+        limits = f"workers = {host_count * WORKERS}"
+        if from_one_address:
+            limits += UNLIMITED_ADDRESS
         hosts = [
-            _host(folder, number, url, redis.url, host_count * WORKERS)
-            for number in range(1, host_count + 1)
+            _host(folder, number, url, redis.url, limits) for number in range(1, host_count + 1)
         ]
         state = _state(hosts[0], postgresql.url(name))
         stack.callback(state.close)
@@ -200,7 +210,7 @@ def deployed(
             certificate(folder, HOST),
             [it.socket for it in hosts],
             workers="auto",
-            changes={"usher-error.log crit": "usher-error.log error"},
+            changes=NGINX_CHANGES | (UNLIMITED_NGINX if from_one_address else {}),
         )
         process = stack.enter_context(_nginx(files))
         yield Deployment(
@@ -249,7 +259,7 @@ def _make_keys(folder: Path) -> RSAKey:
     return RSAKey.import_key((folder / "recipient-private-key.pem").read_text())
 
 
-def _host(folder: Path, number: int, database: str, redis: str, workers: int) -> Host:
+def _host(folder: Path, number: int, database: str, redis: str, limits: str) -> Host:
     place = folder / f"host-{number}"
     (place / "audit").mkdir(parents=True)
     (place / "usher.toml").write_text(
@@ -258,7 +268,7 @@ def _host(folder: Path, number: int, database: str, redis: str, workers: int) ->
             shared=folder / "shared",
             database=database,
             redis=redis,
-            workers=workers,
+            limits=limits,
         )
     )
     (place / "policy.toml").write_text(policy(0))
