@@ -1,8 +1,8 @@
 """Tokens a second through nginx, and p99 at half of that, against a Node.js peer.
 
 All behind the same nginx and on the same SQLite file, with as many processes each, in turn.
-Usher runs with its usual threads, and with the two that local accounts need at least. A server
-written by hand with Flask for this one purpose shows what Flask and CPython take by themselves.
+A third server, written by hand with Flask for this one purpose, shows what Flask and CPython
+take by themselves.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from .half import BUDGET as HALF_LOAD_BUDGET
 
 LEAST = 1.1
 PROCESSES = 2
-FEW_THREADS = 2
 CONNECTIONS = 32
 CONNECTIONS_AT_HALF_LOAD = 100
 WARM_SECONDS = 2
@@ -63,8 +62,7 @@ class Rounds:
 def measure(arguments: argparse.Namespace) -> Iterator[Measurement]:
     """Give the ratios of the medians, and all of them."""
     servers: dict[str, Server] = {
-        "Usher": partial(_usher, threads=THREADS),
-        f"Usher with {FEW_THREADS} threads": partial(_usher, threads=FEW_THREADS),
+        "Usher": _usher,
         "Flask by hand": _hand_written,
         "Node.js peer": _node,
     }
@@ -111,9 +109,9 @@ def _turn(base: str, cookies: str, seconds: int, rounds: Rounds) -> None:
 
 
 @contextmanager
-def _usher(folder: Path, installation: Installation, threads: int) -> Iterator[list[str]]:
+def _usher(folder: Path, installation: Installation) -> Iterator[list[str]]:
     environment = {"USHER_SETTINGS": str(installation.settings_file)}
-    with _granian(folder, SERVING, environment, threads) as upstreams:
+    with _granian(folder, SERVING, environment) as upstreams:
         yield upstreams
 
 
@@ -123,19 +121,16 @@ def _hand_written(folder: Path, installation: Installation) -> Iterator[list[str
         DESCRIPTION: str(installation.peer_file),
         "PYTHONPATH": str(HERE.parent),
     }
-    app = "benchmarks.hand_written:create_app"
-    with _granian(folder, app, environment, FEW_THREADS) as upstreams:
+    with _granian(folder, "benchmarks.hand_written:create_app", environment) as upstreams:
         yield upstreams
 
 
 @contextmanager
-def _granian(
-    folder: Path, app: str, environment: Mapping[str, str], threads: int
-) -> Iterator[list[str]]:
+def _granian(folder: Path, app: str, environment: Mapping[str, str]) -> Iterator[list[str]]:
     socket = folder / "socket"
     granian = Path(sys.executable).with_name("granian")
     command = [str(granian), "--interface=wsgi", "--factory", "--no-ws", "--log-level=error"]
-    command += [f"--workers={PROCESSES}", f"--blocking-threads={threads}", f"--uds={socket}"]
+    command += [f"--workers={PROCESSES}", f"--blocking-threads={THREADS}", f"--uds={socket}"]
     command += ["--uds-permissions=0o666", "--backpressure=1024", app]
     with server(command, socket, environment):
         # The socket is there before all workers are.
