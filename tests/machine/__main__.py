@@ -20,7 +20,7 @@ from faults.trial import tell
 from parts import ROOT
 from support.nginx_files import HOST
 
-from machine.drills import OVERCOME, UNNOTICED
+from machine.drills import OVERCOME, UNNOTICED, WORKERS
 from machine.image import make_image
 from machine.machine import Machine, running
 from machine.page import CERTIFICATE, CLONE, PASSWORD, PERSON, script
@@ -30,6 +30,8 @@ ASK = f"python3 /root/visitor.py {HOST} {CERTIFICATE} {PERSON} {PASSWORD}"
 SERVICES = "usher nginx postgresql redis-server"
 IS_WELL = f"""
 systemctl is-active {SERVICES}
+# The sandbox lets each worker keep to one processor.
+if {WORKERS} | xargs -n 1 taskset -cp | grep -v 'list: [0-9]*$'; then exit 1; fi
 curl -s --cacert {CERTIFICATE} https://{HOST}/usher/health/ready | grep '"status": "ready"'
 """
 SETTLE_SECONDS = 15

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .page import CLONE, SETTINGS
 
-WORKER = 'pgrep --parent "$(systemctl show --property MainPID --value usher)"'
+WORKERS = 'pgrep --parent "$(systemctl show --property MainPID --value usher)"'
 UNNOTICED = {
     "reload": "systemctl reload usher",
     "reload with a fault in the settings": f"""
@@ -14,7 +14,7 @@ journalctl --unit usher --lines 20 | grep 'expected  a whole number'
 sed -i 's/^workers = "two"/workers = 2/' {SETTINGS}
 systemctl reload usher
 """,
-    "kill -9 of a worker": f"kill -9 $({WORKER} | tail -n 1)",
+    "kill -9 of a worker": f"kill -9 $({WORKERS} | tail -n 1)",
     "rotation of the audit log": """
 logrotate --force /etc/logrotate.d/usher
 sleep 5
