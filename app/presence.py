@@ -68,7 +68,7 @@ class Presence:
         with self._lock:
             if self._told is None:
                 return
-            with suppress(StoreUnavailable), self._database.writing() as connection:
+            with suppress(StoreUnavailable), self._database.noting() as connection:
                 connection.execute(table.delete().where(table.c.id == self._id))
 
     def _become_another(self) -> None:
@@ -79,7 +79,7 @@ class Presence:
         self._lock = threading.Lock()
 
     def _tell(self, standing: Standing) -> None:
-        with self._database.writing() as connection:
+        with self._database.noting() as connection:
             now = database_time(connection)
             told: dict[str, object] = {"seen_at": now}
             changed = {

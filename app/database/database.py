@@ -24,6 +24,7 @@ WRITERS = 4
 LONG_WAIT_SECONDS = 60
 UNIX_EPOCH_JULIAN_DAY = 2440587.5
 _PING = sa.select(sa.literal(1))
+_WITHOUT_WAITING = sa.text("SET LOCAL synchronous_commit = off")
 
 
 class Database:
@@ -124,6 +125,17 @@ class Database:
                 raise
             except SQLAlchemyError as error:
                 raise StoreUnavailable from error
+
+    @contextmanager
+    def noting(self) -> Iterator[Connection]:
+        """Do the same for what may be forgotten when the server crashes within a second.
+
+        Nobody waits until it is on a disk, nor for a standby.
+        """
+        with self.writing() as connection:
+            if not self.is_local:
+                connection.execute(_WITHOUT_WAITING)
+            yield connection
 
     @contextmanager
     def writing_at_length(self) -> Iterator[Connection]:

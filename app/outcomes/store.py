@@ -52,7 +52,7 @@ def save(database: Database, batch: Batch, now: float) -> None:
 
     `now` is in seconds since the epoch. Raises `StoreUnavailable`.
     """
-    with database.writing() as connection:
+    with database.noting() as connection:
         # Two who add to the same counters in another order would wait for each other.
         wait_for_turn(connection, "outcomes")
         added = Counter(batch.counts)
@@ -74,7 +74,7 @@ def thin(database: Database, now: float) -> None:
 
     Raises `StoreUnavailable`.
     """
-    with database.writing() as connection:
+    with database.noting() as connection:
         wait_for_turn(connection, "outcomes")
         start = counts.c.start
         _move(connection, start < now - KEPT_DAYS * DAY, sa.literal(ALL_BEFORE), sa.case(

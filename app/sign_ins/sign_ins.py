@@ -238,7 +238,7 @@ class SignIns:
         if 0 < self._note_again_at - now <= RETRY_SECONDS:
             return
         try:
-            with self._database.writing() as connection:
+            with self._database.noting() as connection:
                 connection.execute(
                     table.update()
                     .where(table.c.id == sign_in_id, table.c.last_seen_at < now)

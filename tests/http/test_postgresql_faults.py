@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -18,6 +20,8 @@ from support.threads import together
 
 from flask_usher import schema
 from flask_usher.database import WRITERS, Database
+from flask_usher.outcomes import store
+from flask_usher.outcomes.tables import Event, Key
 
 pytestmark = pytest.mark.postgresql
 
@@ -32,6 +36,7 @@ ALTER TABLE usher_accounts RENAME TO accounts;
 CREATE VIEW usher_accounts AS
   SELECT * FROM (SELECT fails_half_the_time() AS good) AS luck CROSS JOIN accounts WHERE good;
 """
+COUNTED = Counter({Key(0, Event.GRANTED, ""): 1})
 MENDED = "DROP VIEW usher_accounts; ALTER TABLE accounts RENAME TO usher_accounts"
 
 
@@ -48,6 +53,11 @@ class Shop:
     def execute(self, statement: str) -> None:
         """Run a statement past the network."""
         self.server.execute(statement, self.database)
+
+    def value(self, statement: str) -> object:
+        """Return the one value that a statement reads."""
+        with self.service.state.database.reading() as connection:
+            return connection.exec_driver_sql(statement).scalar()
 
     def readiness(self) -> tuple[int, str]:
         """Return the status of the answer and the verdict on the database."""
@@ -129,6 +139,34 @@ def test_row_164_a_restart_between_two_requests_is_not_noticed(shop: Shop) -> No
 
     assert together(4, ask_before_and_after) == [[200, 200]] * 4
     assert shop.service.browser().sign_in("jane").status_code == 303
+
+
+@contextmanager
+def standby_gone(shop: Shop) -> Iterator[None]:
+    """Let commits wait for a standby that is not there."""
+    shop.execute("ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+    shop.execute("SELECT pg_reload_conf()")
+    try:
+        wait(lambda: shop.value("SHOW synchronous_standby_names") == "gone")
+        yield
+    finally:
+        shop.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        shop.execute("SELECT pg_reload_conf()")
+
+
+def test_what_tokens_need_waits_for_no_standby(shop: Shop, log: LogText) -> None:
+    state = shop.service.state
+    shop.service.clock.advance(120)
+    with standby_gone(shop):
+        assert shop.jane.ask().status_code == 200
+        store.save(state.database, store.Batch(COUNTED), state.clock())
+        store.thin(state.database, state.clock())
+        state.presence.announce()
+        assert shop.jane.ask().status_code == 200
+    assert shop.value("SELECT last_seen_at FROM usher_sign_ins") == shop.service.clock.now
+    assert shop.value("SELECT count(*) FROM usher_workers") == 1
+    assert shop.value("SELECT sum(count) FROM usher_outcomes") == 1
+    assert log.text == ""
 
 
 @pytest.mark.parametrize("fault", ["row164-silent", "row164-5-seconds-late"])
