@@ -108,6 +108,8 @@ def serve(
     seconds at most. A worker in which a request hangs for 20 seconds, or that takes too much
     memory, is replaced. Without `audit.file` the audit log goes to the standard output.
 
+    With one worker for each processor, or the same number on each, every worker keeps to one.
+
     A PostgreSQL that does not answer is no fault: the service starts, and waits for it.
 
     \b
