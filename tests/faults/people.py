@@ -73,6 +73,8 @@ def fill(
         state.sign_ins._id(first.cookie),
         ({"id": state.sign_ins._id(it.cookie), "subject": it.subject} for it in people),
     )
+    # What a connection has written counts in PostgreSQL's statistics once it is closed, or idle.
+    state.database.engine.dispose()
     return [first, *people]
 
 
