@@ -73,7 +73,7 @@ def fill(
         state.sign_ins._id(first.cookie),
         ({"id": state.sign_ins._id(it.cookie), "subject": it.subject} for it in people),
     )
-    # What a connection has written counts in PostgreSQL's statistics once it is closed, or idle.
+    # What a connection has written may count in PostgreSQL's statistics only when it closes.
     state.database.engine.dispose()
     return [first, *people]
 
