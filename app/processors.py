@@ -13,8 +13,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-START = 19
-"""Where proc(5)'s /proc/PID/stat has the time of the start, counted from behind the name."""
+PARENT, START = 1, 19
+"""Where proc(5)'s /proc/PID/stat has them, counted from behind the name."""
 logger = logging.getLogger(__name__)
 
 
@@ -48,13 +48,17 @@ def least_used(processors: Iterable[int], kept: Iterable[tuple[int, int]]) -> in
 
 
 def _kept_by_siblings() -> Iterator[tuple[int, int]]:
-    for task in Path(f"/proc/{os.getppid()}/task").iterdir():
-        for sibling in map(int, (task / "children").read_text().split()):
-            try:
-                processors = os.sched_getaffinity(sibling)
-                _, _, fields = Path(f"/proc/{sibling}/stat").read_text().rpartition(")")
-            except OSError:
-                # It has ended meanwhile.
+    for place in Path("/proc").iterdir():
+        if not place.name.isdecimal() or place.name == str(os.getpid()):
+            continue
+        try:
+            _, _, text = (place / "stat").read_text().rpartition(")")
+            fields = text.split()
+            if int(fields[PARENT]) != os.getppid():
                 continue
-            if len(processors) == 1 and sibling != os.getpid():
-                yield processors.pop(), int(fields.split()[START])
+            processors = os.sched_getaffinity(int(place.name))
+        except OSError:
+            # It has ended meanwhile.
+            continue
+        if len(processors) == 1:
+            yield processors.pop(), int(fields[START])

@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,14 @@ def one_for_each(site: Site) -> Iterator[Serving]:
 
 def spread(server: Serving) -> Counter[frozenset[int]]:
     """Return how many workers may use which processors, with all of their threads."""
-    return Counter(
-        frozenset().union(*(os.sched_getaffinity(int(task.name)) for task in tasks(worker)))
-        for worker in server.workers()
-    )
+    return Counter(frozenset(used_by(it)) for it in server.workers())
 
 
-def tasks(process: int) -> list[Path]:
-    return list(Path(f"/proc/{process}/task").iterdir())
+def used_by(process: int) -> Iterator[int]:
+    for task in Path(f"/proc/{process}/task").iterdir():
+        # A thread may have ended meanwhile.
+        with suppress(ProcessLookupError):
+            yield from os.sched_getaffinity(int(task.name))
 
 
 def test_each_worker_keeps_to_a_processor_of_its_own(one_for_each: Serving) -> None:
