@@ -142,6 +142,7 @@ def load(
 
     Each connection asks again when it is answered, or, with `rate`, after a pause of random
     length, so that together they ask so often in a second. wrk runs on these `processors`.
+    `origin` is the site's own address where `base` is another way to it.
     """
     pause = 0.0 if rate is None else connections / rate * 1000
     command = ["taskset", "-c", ",".join(map(str, processors)), "wrk", "-t1"]

@@ -41,7 +41,7 @@ def _arguments() -> argparse.Namespace:
     add("part", nargs="?", choices=PARTS, default="pages", help="what to measure")
     add("--json", action="store_true", help="print JSON")
     add("--seconds", type=float, default=120, help="how long pages and half last")
-    add("--seed", type=int, default=1, help="which visitors come when")
+    add("--seed", type=int, default=1, help="pages: which visitors come when")
     add("--rate", type=float, default=50, help="pages: page views a second")
     add("--accounts", type=int, default=1_000_000, help="pages: how many accounts there are")
     add("--live-sign-ins", type=int, default=100_000, help="pages: how many are signed in")

@@ -26,6 +26,7 @@ SIGNATURES = 1500
 def measure(arguments: argparse.Namespace) -> Iterator[Measurement]:
     """Give the ratio, and what it is made of."""
     seconds = int(arguments.seconds)
+    at_full_load = max(1, seconds // 3)
     with deployed(PEOPLE, PEOPLE, 1, direct=True, from_one_address=True) as deployment:
         cookies = deployment.folder / "cookies.txt"
         cookies.write_text("".join(f"__Host-usher={it.cookie}\n" for it in deployment.people))
@@ -37,9 +38,9 @@ def measure(arguments: argparse.Namespace) -> Iterator[Measurement]:
             processors=os.sched_getaffinity(0),
         )
         signatures = [bare_sign_cpu_microseconds(SIGNATURES)]
-        tell(f"As many tokens as possible for {seconds / 3:g} s")
+        tell(f"As many tokens as possible for {at_full_load} s")
         ask(WARM_SECONDS, BROWSERS)
-        full = ask(seconds // 3, BROWSERS)
+        full = ask(at_full_load, BROWSERS)
         most = full["requests"] / full["seconds"]
         tell(f"One at a time for {WARM_SECONDS} s")
         alone = ask(WARM_SECONDS, 1)
